@@ -50,15 +50,6 @@ impl Standing {
     }
 }
 
-/// Why a tenant is closed that is in memory.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Hold {
-    /// The cell was restored, and the other ones have not said yet what has left it.
-    Unheard = 1,
-    /// Another cell may have opened a copy of it while this one was down, or it is being opened by an operator's word.
-    Own = 2,
-}
-
 /// Where in the word of a status the other cell begins.
 const AWAY: u32 = 8;
 
@@ -78,9 +69,9 @@ pub struct Entry {
     standing: AtomicU8,
     /// The status, and above it the cell that the tenant lives in, plus 1, when that is another one.
     status: AtomicU32,
-    view: ArcSwapOption<View>,
+    pub(crate) view: ArcSwapOption<View>,
     /// Why the tenant is closed although it is in memory, and the view that is not shown meanwhile.
-    held: Mutex<(u8, Option<Arc<View>>)>,
+    pub(crate) held: Mutex<(u8, Option<Arc<View>>)>,
     used_ms: AtomicU64,
     pub(crate) intake: Intake,
     pub(crate) actor: Mutex<Option<ActorRef<TenantMessage>>>,
@@ -89,7 +80,7 @@ pub struct Entry {
     damage: Mutex<BTreeSet<String>>,
     /// Why it has failed.
     failure: Mutex<Option<String>>,
-    stirs: tokio::sync::Notify,
+    pub(crate) stirs: tokio::sync::Notify,
     /// What of it goes into a checkpoint is taken by one at a time: buckets of one position belong into one transaction.
     pub(crate) handing: tokio::sync::Mutex<()>,
 }
@@ -184,47 +175,6 @@ impl Entry {
     pub(crate) fn shift(&self, from: Standing, to: Standing) -> bool {
         let (from, to) = (from.number(), to.number());
         self.standing.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
-
-    pub(crate) fn show(&self, view: Option<Arc<View>>) {
-        let mut held = self.held.lock();
-        let (why, hidden) = &mut *held;
-        let (shown, kept) = if *why == 0 { (view, None) } else { (None, view) };
-        *hidden = kept;
-        self.view.store(shown);
-    }
-
-    /// Closes the tenant, for one more reason: whoever asks is told to come again, as of one that wakes.
-    pub(crate) fn hold(&self, why: Hold) {
-        let mut held = self.held.lock();
-        let (known, hidden) = &mut *held;
-        if *known == 0 {
-            *hidden = self.view.swap(None);
-        }
-        *known |= why as u8;
-    }
-
-    /// Opens it again, unless it is closed for another reason, too.
-    pub(crate) fn release(&self, why: Hold) {
-        let mut held = self.held.lock();
-        let (known, hidden) = &mut *held;
-        let was = std::mem::replace(known, *known & !(why as u8));
-        if was != 0 && *known == 0 {
-            self.view.store(hidden.take());
-            self.stirs.notify_waiters();
-        }
-    }
-
-    /// Whether the tenant is closed until it is known where it lives.
-    #[must_use]
-    pub fn is_held(&self) -> bool {
-        self.held.lock().0 != 0
-    }
-
-    /// The view of a tenant that is in memory, for the node itself: shown or not.
-    pub(crate) fn known_view(&self) -> Option<Arc<View>> {
-        let held = self.held.lock();
-        if held.0 == 0 { self.view.load_full() } else { held.1.clone() }
     }
 
     /// Notes that the tenant was used; it is not put to sleep for a while.

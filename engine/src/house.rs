@@ -249,10 +249,10 @@ impl House {
         }
         entry.set_away(self.away(tenant));
         if self.tended.is_unheard() {
-            entry.hold(crate::directory::Hold::Unheard);
+            entry.hold(crate::moving::Hold::Unheard);
             // They may have been heard between the look and this.
             if !self.tended.is_unheard() {
-                entry.release(crate::directory::Hold::Unheard);
+                entry.release(crate::moving::Hold::Unheard);
             }
         }
         Some(entry)

@@ -20,12 +20,12 @@ pub enum MoveStep {
         /// The revision that comes next, as the other cell has it.
         next: Revision,
     },
-    /// It has come: writing goes on here. Without the last word of the other cell all sessions end, for nobody knows
-    /// which of them ended there.
+    /// It has come, by the last word of the other cell: writing goes on here.
     Arrive,
     /// It goes on here by an operator's word, for the other cell is lost.
     Claim {
-        /// Whether nothing can have been written there behind what is here: sessions live on.
+        /// Whether nothing can have been written there behind what is here: sessions live on. Else all of them end, for
+        /// nobody knows which ended there.
         whole: bool,
     },
     /// The other cell has nothing any more of a move that was undone.

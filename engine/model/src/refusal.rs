@@ -287,7 +287,7 @@ refusals! {
     /// The challenge that a device signed was not made here lately, is for another device, is over or was used.
     ChallengeStale = 600, "the challenge was not made for this device here, is over or was used: ask for another one";
     /// This cell has nothing of the tenant that could be opened or removed.
-    CopyUnknown = 605, "this cell has no copy of the tenant: tessera tenant copies lists those that it has";
+    CopyUnknown = 605, "this cell has no copy of the tenant";
     /// What was copied of the tenant when its cell was lost is not whole.
     CopyPartial = 606, "what was copied of the tenant is not whole and opens nowhere: restore the backup of the cell that is lost";
     /// A cell that answers has the tenant: nothing is lost.

@@ -7,19 +7,21 @@
 //! (`tend`). What cannot be finished because a cell is lost is ended by an operator's word (`settle`).
 
 mod give;
+mod hold;
 mod settle;
 mod take;
 mod tend;
 mod wait;
 
 pub(crate) use give::Moves;
+pub(crate) use hold::Hold;
 pub use settle::{CopyFound, Settled};
 pub(crate) use take::Takings;
 pub use tend::LastWord;
 pub(crate) use tend::Tended;
 pub use tessera_model::moving::{MoveStatus, SettleWay, TakenStatus, WordStatus};
 
-use crate::directory::{Entry, Hold, Standing};
+use crate::directory::{Entry, Standing};
 use crate::house::House;
 use crate::submit;
 use crate::view::View;
@@ -154,10 +156,8 @@ pub(crate) fn look_at(house: &Arc<House>, entry: &Entry, view: &View) {
     let own = house.own_cell();
     match course.moving {
         Some(moving) if moving.to == own => {
-            if !moving.moved {
-                // Its sessions end first.
-                entry.hold(Hold::Own);
-            }
+            // Its sessions end first, where it was opened without the last word of the other cell.
+            entry.hold(Hold::Own);
             drop(tokio::spawn(take::arrive(Arc::clone(house), tenant)));
         }
         Some(moving) if moving.moved => {

@@ -5,8 +5,9 @@
 
 use super::give::Stopped;
 use super::{CarryError, SettleWay, TakeStep, Taken, TakenStatus, WordStatus, clear, order, until_awake};
-use crate::directory::{Hold, Standing};
+use crate::directory::Standing;
 use crate::engine::Engine;
+use crate::moving::Hold;
 use crate::submit::SubmitError;
 use std::sync::Arc;
 use tessera_model::moving::MoveStep;
@@ -139,8 +140,7 @@ impl Engine {
         }
         let view = entry.known_view().ok_or(Refusal::NotReady)?;
         if view.root.full().course.moving.is_some_and(|moving| moving.to == self.house.own_cell()) {
-            order(&self.house, &entry, MoveStep::Arrive).await?;
-            entry.release(Hold::Own);
+            super::take::end_arrival(&self.house, &entry).await?;
         }
         let head =
             self.house.store.head(tenant).map_err(|error| store(&error))?.ok_or(Refusal::CopyUnknown)?;

@@ -1,9 +1,10 @@
 //! The cell that takes a tenant.
 
 use super::{TakeStep, Taken, TakenStatus, clear, order, until_awake};
-use crate::directory::{Entry, Hold, Standing};
+use crate::directory::{Entry, Standing};
 use crate::engine::Engine;
 use crate::house::House;
+use crate::moving::Hold;
 use crate::submit::SubmitError;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use tessera_model::limits::{MOVE_CHUNKS_MAX, MOVES_MAX};
 use tessera_model::moving::MoveStep;
 use tessera_model::record::{TenantRecord, TenantStatus};
-use tessera_model::{Caller, CellId, Command, Epoch, Event, Limit, Placement, Refusal, TenantId};
+use tessera_model::{Caller, CellId, Command, Epoch, Event, Limit, Placement, Refusal, Revision, TenantId};
 use tessera_storage::{Arrival, FrameRead, StorageError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -423,7 +424,7 @@ async fn open(engine: Engine, (record, own): (TenantRecord, Placement), frame: V
     if !until_awake(&house, &entry).await {
         return failed(&told, tenant, &Refusal::TenantFailed);
     }
-    match note_arrival(&house, &entry).await {
+    match note_arrival(&house, &entry, MoveStep::Arrive).await {
         Ok(()) => {
             tracing::info!(%tenant, "a tenant has come from another cell");
             told.send_modify(|told| told.status = TakenStatus::Here);
@@ -433,12 +434,12 @@ async fn open(engine: Engine, (record, own): (TenantRecord, Placement), frame: V
 }
 
 /// Notes in its own history that a tenant has come; once, whoever asks.
-async fn note_arrival(house: &Arc<House>, entry: &Arc<Entry>) -> Result<(), SubmitError> {
+async fn note_arrival(house: &Arc<House>, entry: &Arc<Entry>, step: MoveStep) -> Result<(), SubmitError> {
     for _ in 0..ARRIVALS_MAX {
         if has_arrived(entry) {
             return Ok(());
         }
-        match order(house, entry, MoveStep::Arrive).await {
+        match order(house, entry, step).await {
             Ok(_) => return Ok(()),
             Err(error) => {
                 tracing::debug!(tenant = %entry.tenant, %error, "a tenant that came is not open yet")
@@ -449,14 +450,35 @@ async fn note_arrival(house: &Arc<House>, entry: &Arc<Entry>) -> Result<(), Subm
     Err(Refusal::NotReady.into())
 }
 
+/// How a tenant has come that was loaded here: its history ends with the last word of the other cell, or it was opened
+/// without that.
+fn came(house: &House, tenant: TenantId) -> Result<MoveStep, StorageError> {
+    let head = house.store.head(tenant)?.ok_or(StorageError::TenantUnknown(tenant))?;
+    let last = Revision(head.next.0.saturating_sub(1));
+    let own = house.own_cell();
+    let moved = |event: &Event| matches!(event, Event::TenantMoved { to, .. } if *to == own);
+    let frames = house.store.history(tenant, last, 1)?;
+    let by_word = frames.iter().any(|frame| frame.events.iter().any(moved));
+    Ok(if by_word { MoveStep::Arrive } else { MoveStep::Claim { whole: false } })
+}
+
+/// Ends the move of a tenant that is awake here and has not noted that it has come.
+pub(super) async fn end_arrival(house: &Arc<House>, entry: &Arc<Entry>) -> Result<(), SubmitError> {
+    let (on, tenant) = (Arc::clone(house), entry.tenant);
+    let step = house.work(move || came(&on, tenant)).await.unwrap_or(Err(StorageError::LaneStopped));
+    let step = step.map_err(|error| refusal_of(&error))?;
+    note_arrival(house, entry, step).await?;
+    entry.release(Hold::Own);
+    Ok(())
+}
+
 /// Ends the move of a tenant that was loaded here and had not noted that it has come.
 pub(crate) async fn arrive(house: Arc<House>, tenant: TenantId) {
     let Some(entry) = house.entry(tenant) else { return };
     if !until_awake(&house, &entry).await {
         return;
     }
-    match note_arrival(&house, &entry).await {
-        Ok(()) => entry.release(Hold::Own),
-        Err(error) => tracing::warn!(%tenant, %error, "a tenant that came from another cell is not open yet"),
+    if let Err(error) = end_arrival(&house, &entry).await {
+        tracing::warn!(%tenant, %error, "a tenant that came from another cell is not open yet");
     }
 }

@@ -3,9 +3,10 @@
 
 use super::give::Stopped;
 use super::{CarryError, TakeStep, Taken, TakenStatus, WordStatus, order};
-use crate::directory::{Entry, Hold};
+use crate::directory::Entry;
 use crate::engine::Engine;
 use crate::house::House;
+use crate::moving::Hold;
 use crate::submit::SubmitError;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};

@@ -40,9 +40,7 @@ impl State {
                 false => Err(Refusal::Changed),
             },
             (MoveStep::Depart { .. }, None) => Err(Refusal::Changed),
-            (MoveStep::Arrive, Some(moving)) if moving.to == self.cell => {
-                self.go_on_here(Some(moving), moving.moved)
-            }
+            (MoveStep::Arrive, Some(moving)) if moving.to == self.cell => self.go_on_here(Some(moving), true),
             (MoveStep::Claim { whole }, moving) => {
                 self.go_on_here(moving, whole && moving.is_some_and(|moving| moving.to == self.cell))
             }

@@ -38,7 +38,7 @@ const fn status_of(code: u16) -> StatusCode {
             StatusCode::FORBIDDEN
         }
         201 | 203 | 205..=210 | 228 | 230 | 239 | 259 | 262 | 278 | 283 | 284 | 299 => StatusCode::NOT_FOUND,
-        289 => StatusCode::NOT_FOUND,
+        289 | 605 => StatusCode::NOT_FOUND,
         213 | 214 => StatusCode::BAD_REQUEST,
         212 | 216 | 217 | 218 | 222 | 227 | 243 | 270 | 274..=277 | 290 | 291 | 293 | 294 | 297 => {
             StatusCode::UNPROCESSABLE_ENTITY
