@@ -61,9 +61,10 @@ pub(crate) fn moves(moves: &[Moved]) -> String {
         "sessions",
         "how it went",
     ];
-    let caption = "No commands: as the node says. Between two writes: the longest time between two acknowledged writes of one writer, who rests 1 ms after each.";
+    let words = "No commands: as the node says. Between two writes: the longest time between two acknowledged writes of one writer, who rests 1 ms after each.";
     let heads = heads.map(str::to_owned);
-    format!("<h2>Moves</h2>\n{}", table("Moves, as a table", caption, &heads, &rows))
+    let caption = "Tenants that went from node to node, with the signs of the charts.";
+    format!("<h2>Moves</h2>\n<p>{words}</p>\n{}", table("Moves, as a table", caption, &heads, &rows))
 }
 
 fn row((nth, moved): (u32, &Moved)) -> String {

@@ -64,6 +64,11 @@ impl Routes {
                     now = Instant::now();
                     continue;
                 }
+                // Another call was sent elsewhere meanwhile, and nobody needs these connections any more.
+                Attempt::Failed(ClientError::Closed) if !Arc::ptr_eq(&pool, &self.pool()) => {
+                    now = Instant::now();
+                    continue;
+                }
                 Attempt::Failed(error) => {
                     if matches!(error, ClientError::Unreachable(_) | ClientError::Closed) {
                         self.home_again(&pool);

@@ -258,6 +258,44 @@ async fn redirects_are_followed_twice_at_most() {
     assert!(matches!(error, ClientError::TooManyRedirects), "{error}");
 }
 
+/// PROPERTY: many calls at once while their tenant goes forth and back between two nodes: each is answered, none is told
+/// that the client was closed. METHOD: nodes of which the other one has the tenant behind every 20 answers. Found by the
+/// figure `move-gap`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_beside_a_redirect_are_answered() {
+    let (addresses, answers) = (Arc::new(Mutex::new(Vec::<String>::new())), Arc::new(AtomicUsize::new(0)));
+    let start = |own: usize| {
+        let (addresses, answers) = (Arc::clone(&addresses), Arc::clone(&answers));
+        Node::start(move |frame, out| {
+            let owner = answers.load(Ordering::SeqCst) / 20 % 2;
+            if owner == own {
+                answers.fetch_add(1, Ordering::SeqCst);
+                return decide(frame, out);
+            }
+            let address = addresses.lock().get(owner).cloned().expect("an address");
+            out.fault(frame.header.request_id, &Fault { cell: CellId(2), ..Fault::new(302, &address) })
+                .expect("written");
+            Act::Answer
+        })
+    };
+    let (one, two) = (start(0), start(1));
+    *addresses.lock() = vec![one.address.to_string(), two.address.to_string()];
+    let trust = Trust::roots_pem(format!("{}{}", one.pem, two.pem).as_bytes()).expect("certificates");
+    let client = Client::connect(Config { trust, ..one.config() }).await.expect("connected");
+    let callers = (0..16).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            for id in 0..60 {
+                let answer = client.check(&query(id)).await;
+                assert_eq!(answer.expect("an answer").is_permit(), id % 2 == 0);
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.expect("answered");
+    }
+}
+
 /// PROPERTY: when a node goes away and comes back, calls go on without a new client.
 #[tokio::test]
 async fn a_lost_connection_is_made_again() {
