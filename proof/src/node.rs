@@ -1,9 +1,9 @@
 //! The real binary on loopback: started, asked for, killed, started again on the same directory.
 
+use crate::port::free;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tessera_client::wire::{Made, Request};
 use tessera_client::{Client, ClientError, Config, Trust};
@@ -12,25 +12,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// What went wrong with the proof itself.
 pub(crate) type Trouble = Box<dyn std::error::Error + Send + Sync>;
-
-/// The first port that nodes of proofs listen at, and how many there are: they lie below those that connections are
-/// given by the system, so that nobody takes one between two lives of a node.
-const PORTS: (u16, u32) = (12_000, 20_000);
-/// How many ports were asked for.
-static ASKED: AtomicU32 = AtomicU32::new(0);
-
-/// An address of this machine that nobody listens at.
-fn free<T>(bind: impl Fn(SocketAddr) -> std::io::Result<T>) -> Result<SocketAddr, Trouble> {
-    let (first, count) = PORTS;
-    for _ in 0..count {
-        let nth = std::process::id().wrapping_mul(977).wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed));
-        let address = SocketAddr::from(([127, 0, 0, 1], first + u16::try_from(nth % count)?));
-        if bind(address).is_ok() {
-            return Ok(address);
-        }
-    }
-    Err("no port of this machine is free".into())
-}
 
 /// LIMIT: how long a start or a call may take before the proof gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
