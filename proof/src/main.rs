@@ -9,6 +9,7 @@ mod linear;
 mod load;
 mod neighbour;
 mod node;
+mod port;
 mod power;
 mod raw;
 mod seams;

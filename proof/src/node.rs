@@ -1,5 +1,6 @@
 //! The real binary on loopback: started, asked for, killed, started again on the same directory.
 
+use crate::port::free;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -58,9 +59,8 @@ impl Node {
         storage: &str,
         tables: &str,
     ) -> Result<Self, Trouble> {
-        let door = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let quic = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
-        let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let (door, http) = (free(TcpListener::bind)?, free(TcpListener::bind)?);
+        let quic = free(UdpSocket::bind)?;
         let data = folder.join("data");
         let key = folder.join("root.key");
         let config = format!(

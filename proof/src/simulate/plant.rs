@@ -42,11 +42,10 @@ impl Spoil {
             Self::Ends => matches!(event, Event::SessionEnded { .. }),
             Self::Failures => matches!(event, Event::FailuresCounted(_)),
             Self::Refreshes => matches!(event, Event::SessionRefreshed { .. }),
-            Self::Left(own) => match event {
-                Event::TenantMoved { to, .. } => *to != own,
-                Event::TenantPlaced(placement) => placement.cell != own,
-                _ => false,
-            },
+            Self::Left(own) => {
+                let moved = matches!(event, Event::TenantMoved { to, .. } if *to != own);
+                moved || matches!(event, Event::TenantPlaced(placed) if placed.cell != own)
+            }
         }
     }
 }
