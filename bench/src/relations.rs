@@ -73,7 +73,11 @@ const GROUP_EDIT: Spec = Spec {
     goal: "<= 100 us",
 };
 
-fn frames(asked: &[Triple]) -> Result<Vec<Vec<u8>>, Why> {
+/// A frame for each question.
+///
+/// # Errors
+/// None that can happen.
+pub fn frames(asked: &[Triple]) -> Result<Vec<Vec<u8>>, Why> {
     let frame = |triple: &Triple| {
         let mut outbox = Outbox::new();
         let request = Request::CheckRelations {
@@ -90,7 +94,10 @@ fn frames(asked: &[Triple]) -> Result<Vec<Vec<u8>>, Why> {
 }
 
 /// Bytes of the answer to one check; all are alike.
-fn answer_bytes() -> Result<usize, Why> {
+///
+/// # Errors
+/// None that can happen.
+pub fn answer_bytes() -> Result<usize, Why> {
     let mut writer = tessera_wire::RowsWriter::new();
     let row = RelationAnswerRow {
         permitted: true,
