@@ -16,6 +16,7 @@ use crate::schema::{Allowed, Op, Rule};
 use crate::seen::Node;
 use crate::sets::CHAIN_MAX;
 use crate::words::{RelationId, TypeId};
+use std::sync::atomic::Ordering;
 use tessera_model::UnixMillis;
 
 /// LIMIT: sets that one question may come by here.
@@ -74,7 +75,8 @@ impl Relations {
     #[inline]
     pub(crate) fn swift(&self, ask: &Ask<'_>, both: &Both<'_>) -> Option<Answer> {
         let listed = !self.deep && self.flat.is_kept() && self.schema.sets.chain < CHAIN_MAX;
-        if !listed || !ask.contextual.is_empty() || ask.gone.is_some() {
+        let gone = ask.gone.is_some_and(|gone| gone.load(Ordering::Relaxed));
+        if !listed || gone || !ask.contextual.is_empty() {
             return None;
         }
         let rule = self.schema.rule(both.about.1.type_id, both.relation)?;
@@ -252,7 +254,7 @@ impl<'a> Swift<'a, '_> {
                     if named == self.both.named.0 || self.everybody == Some(named) {
                         match self.is_named(number, *word) {
                             Some(false) => {}
-                            told => return told,
+                            told @ (Some(true) | None) => return told,
                         }
                     }
                 }
