@@ -254,7 +254,7 @@ impl Client {
     /// Changes up to 1,000 tuples under conditions: all of them, or none when one does not hold.
     ///
     /// # Errors
-    /// Any [`ClientError`]; `Refusal::RelationPresent` and `Refusal::RelationAbsent` for a condition that does not hold.
+    /// Any [`ClientError`]; `Refusal::RelationExists` and `Refusal::RelationMissing` for a condition that does not hold.
     pub async fn change_relations(&self, changes: Vec<RelationChange>) -> Result<Made, ClientError> {
         self.request(&Request::ChangeRelations { changes }).await
     }
