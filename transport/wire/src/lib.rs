@@ -75,7 +75,7 @@ pub use rows::{
 };
 pub use {
     align::Inbox, event::*, fleet::*, invitation::InvitationRow, invitation::PersonalRoleRow, kind::Kind,
-    made::Made, moving::*, outbox::Outbox, relation::RelationAsk, relation_check::RelationDecision,
-    relation_check::RelationQuery, shape::Page, shape::Rows, shape::RowsWriter, shape::Shape,
-    surface::codes_text, surface::kinds_text, tag::Tag, visibility::VisibilityRow,
+    made::Made, moving::*, outbox::Outbox, relation::RelationAsk, relation_check::*, shape::Page,
+    shape::Rows, shape::RowsWriter, shape::Shape, surface::codes_text, surface::kinds_text, tag::Tag,
+    visibility::VisibilityRow,
 };
