@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::Instant;
 use tessera_client::wire::Request;
 use tessera_engine::EngineConfig;
-use tessera_model::{Command, Private, UnixMillis};
+use tessera_model::{Command, Private, Receipt, UnixMillis};
 use tessera_relation::{Ask, Model, RELATION_LIST_BUDGET, Relations, TupleRef, Window};
-use tessera_wire::{Head, Inbox, Outbox, RelationAnswerRow, TENANT_OF_CONNECTION};
+use tessera_wire::{Inbox, Outbox, RelationDecision, RelationQuery};
 
 /// The figures of relations over QUIC.
 pub const RELATIONS_OVER_QUIC: Family = Family { specs: &[QUIC_64, QUIC_P99], take: over_quic };
@@ -73,37 +73,34 @@ const GROUP_EDIT: Spec = Spec {
     goal: "<= 100 us",
 };
 
-fn frames(asked: &[Triple]) -> Result<Vec<Vec<u8>>, Why> {
-    let frame = |triple: &Triple| {
+/// A frame for each question.
+///
+/// # Errors
+/// None that can happen.
+pub fn frames(asked: &[Triple]) -> Result<Vec<Vec<u8>>, Why> {
+    let frame = |(subject, relation, object): &Triple| {
         let mut outbox = Outbox::new();
-        let request = Request::CheckRelations {
-            checks: vec![graph::record(triple)],
-            contextual: Vec::new(),
-            correlations: Vec::new(),
-            at_least: None,
-        };
-        let head = Head { tenant: TENANT_OF_CONNECTION, ..Head::default() };
-        outbox.request(7, head, &request)?;
+        let at_least = Receipt::default();
+        outbox.check_relation(7, &RelationQuery { object, relation, subject, at_least })?;
         Ok(outbox.as_bytes().to_vec())
     };
     asked.iter().map(frame).collect()
 }
 
 /// Bytes of the answer to one check; all are alike.
-fn answer_bytes() -> Result<usize, Why> {
-    let mut writer = tessera_wire::RowsWriter::new();
-    let row = RelationAnswerRow {
+///
+/// # Errors
+/// None that can happen.
+pub fn answer_bytes() -> Result<usize, Why> {
+    let mut outbox = Outbox::new();
+    let decision = RelationDecision {
         permitted: true,
         code: 0,
         valid_until: UnixMillis(0),
         steps: 0,
-        correlation: None,
+        seen: Receipt::default(),
     };
-    if !writer.push(&row) {
-        return Err("no room for a row".into());
-    }
-    let mut outbox = Outbox::new();
-    outbox.rows(7, &writer.finish(None))?;
+    outbox.relation_decision(7, &decision)?;
     Ok(outbox.as_bytes().len())
 }
 
@@ -136,8 +133,7 @@ fn over_quic(setup: &Setup) -> Result<Vec<Row>, Why> {
     let mut inbox = Inbox::default();
     let first = frames.first().ok_or("no question")?;
     inbox.extend(&caller.once(first)?);
-    let row = inbox.next_frame()?.ok_or("half a reply")?.rows::<RelationAnswerRow>()?;
-    if row.rows.first().is_none_or(|row| row.code != 0) {
+    if inbox.next_frame()?.ok_or("half a reply")?.relation_decision()?.code != 0 {
         return Err("the node has no answer".into());
     }
     let rounds = setup.size(5, 2) as usize;

@@ -10,19 +10,19 @@ use crate::elsewhere;
 use crate::end::End;
 use crate::figures::add;
 use crate::order;
-use crate::quick::{self, Put, Quick};
-use crate::relation::is_own;
+use crate::quick::{self, QUICK_BUDGET};
 use crate::set_up::{set_up_of, strange};
 use crate::stream::Desk;
 use std::net::IpAddr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_engine::{ADDRESS, Bound, Engine, HelloRefusal, PolicySteps, Reading, Sees};
 use tessera_model::code::{CODE_FAILED, ProtocolCode};
 use tessera_model::limits::WIRE_FRAME_BYTES_MAX;
 use tessera_model::{HandleBytes, Limit, PermissionId, Reason, Receipt, Refusal, TenantId};
+use tessera_relation::RELATION_BUDGET;
 use tessera_wire::{
     CheckBatch, DecisionBatchWriter, Fault, Frame, Hello, HelloReply, Kind, Outbox, PermissionName,
-    Permissions, RequestKind, Resolve, Resolved, TENANT_OF_CONNECTION, WireError,
+    Permissions, RequestKind, Resolve, Resolved, WireError,
 };
 use tokio::time::Instant;
 
@@ -263,14 +263,21 @@ fn known(
                 continue;
             }
         };
-        let policed = asking.as_ref().is_some_and(|asking| asking.reading.has_policies());
-        if policed && aside::may_be_long(kind, &frame) {
+        let long = match &mut asking {
+            Some(asking) if kind == Kind::CheckRelation => {
+                asking.relation(&frame, &mut desk.outbox, QUICK_BUDGET).map(|answered| !answered)
+            }
+            Some(asking) => Ok(asking.reading.has_policies() && aside::may_be_long(kind, &frame)),
+            None => Ok(false),
+        };
+        if matches!(long, Ok(true)) {
             let started = order::room(line, desk.running)
                 .and_then(|()| aside::start(line, bound, &frame, &desk.replies));
             follow(&mut desk.outbox, line, id, started, &mut desk.running)?;
             continue;
         }
         let answered = match &mut asking {
+            Some(_) if kind == Kind::CheckRelation => long.map(|_| ()),
             Some(asking) => asking.answer(kind, &frame, &mut desk.outbox, &mut desk.batch),
             None => Err(unready.clone()),
         };
@@ -301,10 +308,10 @@ fn gone(outbox: &mut Outbox, line: &Line, (id, before): (u64, usize), bound: &Bo
 
 /// One drained read's questions: who asks, and the reading that answers them all.
 pub(crate) struct Asking<'a> {
-    engine: &'a Engine,
-    bound: &'a Bound,
-    reading: Reading<'a>,
-    /// Whether the caller may ask about handles of others; looked up at the first question.
+    pub(crate) engine: &'a Engine,
+    pub(crate) bound: &'a Bound,
+    pub(crate) reading: Reading<'a>,
+    /// Whether the caller may ask about handles of others, or about relations; looked up at the first question.
     may_check: Option<bool>,
     /// Whether the caller may say where a handle is used from; looked up at the first check that says it.
     may_say: Option<bool>,
@@ -313,7 +320,9 @@ pub(crate) struct Asking<'a> {
     /// What the questions of this read cost the caller, those that failed included.
     pub(crate) spent: u64,
     /// Checks that the caller may still ask for in this read.
-    left: i64,
+    pub(crate) left: i64,
+    /// Set when nobody waits for what is asked with this any more.
+    pub(crate) gone: Option<&'a AtomicBool>,
     /// How many a second that is at most.
     bound_of_budget: u32,
 }
@@ -337,6 +346,7 @@ impl<'a> Asking<'a> {
             others: 0,
             spent: 0,
             left,
+            gone: None,
             bound_of_budget,
         }
     }
@@ -379,6 +389,9 @@ impl<'a> Asking<'a> {
                 self.afford(1)?;
                 out.permissions(id, &self.permissions(frame)?)?;
             }
+            Kind::CheckRelation => {
+                let _answered = self.relation(frame, out, RELATION_BUDGET)?;
+            }
             Kind::Resolve => {
                 self.afford(1)?;
                 out.resolved(id, &self.resolve(frame)?)?;
@@ -393,57 +406,14 @@ impl<'a> Asking<'a> {
             | Kind::Error
             | Kind::Receipt
             | Kind::Rows
+            | Kind::RelationDecision
             | Kind::Request(_) => return Err(WireError::KindUnknown.into()),
         }
         Ok(())
     }
 
-    /// Answers a check of relations that costs little; says no, and has done nothing, where another task must.
-    #[inline(never)]
-    fn quick(
-        &mut self,
-        line: &Line,
-        kind: RequestKind,
-        frame: &Frame<'_>,
-        out: &mut Outbox,
-    ) -> Result<bool, End> {
-        let Some(put) = Put::read(kind, frame) else { return Ok(false) };
-        let tenant = put.head().tenant;
-        let own = tenant == TENANT_OF_CONNECTION || tenant == self.bound.entry.tenant;
-        if !own || *line.shared.draining.borrow() || self.engine.is_asleep(self.bound) {
-            return Ok(false);
-        }
-        let id = frame.header.request_id;
-        if let Err(refused) = self.afford(1) {
-            fault(out, line, id, &refused)?;
-            return Ok(true);
-        }
-        let entitled = *self.may_check.get_or_insert_with(|| self.engine.may(self.bound, CHECK))
-            || put.request().is_some_and(|asked| is_own(self.engine, self.bound, asked));
-        let allowed = if entitled { Ok(()) } else { Err(Fault::refused(Refusal::Unauthorized)) };
-        let allowed = allowed.and_then(|()| self.sees(put.at_least().unwrap_or_default()));
-        if let Err(refused) = allowed {
-            fault(out, line, id, &refused)?;
-            return Ok(true);
-        }
-        let mut quick = Quick { engine: self.engine, bound: self.bound, reading: &self.reading, walked: 0 };
-        let answered = quick.answer(&put);
-        let cost = quick.walked / crate::list::PLACES_PER_CHECK;
-        self.spent += cost;
-        self.left = self.left.saturating_sub(i64::try_from(cost).unwrap_or(i64::MAX));
-        match answered {
-            None => return Ok(false),
-            Some(Ok(rows)) => {
-                self.others += 1;
-                out.rows(id, &rows)?;
-            }
-            Some(Err(refusal)) => fault(out, line, id, &Fault::refused(refusal))?,
-        }
-        Ok(true)
-    }
-
     /// Counts questions against the caller's budget.
-    fn afford(&mut self, questions: usize) -> Result<(), Fault> {
+    pub(crate) fn afford(&mut self, questions: usize) -> Result<(), Fault> {
         let bound = u64::from(self.bound_of_budget);
         let busy = || {
             let refusal = Refusal::Busy(Limit::ChecksPerSecond.at(bound));
@@ -459,7 +429,7 @@ impl<'a> Asking<'a> {
     }
 
     /// Whether this reading has seen what the caller has seen.
-    fn sees(&self, at_least: Receipt) -> Result<(), Fault> {
+    pub(crate) fn sees(&self, at_least: Receipt) -> Result<(), Fault> {
         match self.reading.sees(at_least) {
             Sees::Yes => Ok(()),
             Sees::NotYet => Err(Fault { retry_ms: COME_AGAIN_MS, ..Fault::refused(Refusal::Behind) }),
@@ -467,10 +437,15 @@ impl<'a> Asking<'a> {
         }
     }
 
+    /// Whether the caller may ask about everybody.
+    pub(crate) fn may_check(&mut self) -> bool {
+        let (engine, bound) = (self.engine, self.bound);
+        *self.may_check.get_or_insert_with(|| engine.may(bound, CHECK))
+    }
+
     /// Whether the caller may ask about this handle: its own, or anybody's with the permission.
     fn entitled(&mut self, handle: &HandleBytes) -> Result<(), Fault> {
-        let (engine, bound) = (self.engine, self.bound);
-        if *self.may_check.get_or_insert_with(|| engine.may(bound, CHECK)) || engine.is_own(bound, handle) {
+        if self.may_check() || self.engine.is_own(self.bound, handle) {
             Ok(())
         } else {
             Err(Fault::refused(Refusal::Unauthorized))

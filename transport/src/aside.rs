@@ -8,6 +8,7 @@ use crate::elsewhere;
 use crate::figures::add;
 use crate::order::{Reply, permit};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_engine::{Bound, PolicySteps};
 use tessera_model::Refusal;
 use tessera_model::code::ProtocolCode;
@@ -48,14 +49,23 @@ pub(crate) fn start(
     let permit = permit(line)?;
     let (line, bound, id) = (Arc::clone(line), bound.clone(), frame.header.request_id);
     let (reply, mut kept) = (Reply::to(id, replies.clone()), frame.kept());
-    // The runtime owns it as it owns every command: what it answers goes to the stream, and the stream waits for it.
-    drop(tokio::task::spawn_blocking(move || {
+    let (gone, stream) = (Arc::new(AtomicBool::new(false)), replies.clone());
+    let told = Arc::clone(&gone);
+    let work = tokio::task::spawn_blocking(move || {
         let mut reply = reply;
-        if let Err(fault) = answer(&line, (&bound, &bucket), &mut kept, &mut reply.outbox) {
+        if let Err(fault) = answer(&line, (&bound, &bucket), (&mut kept, &gone), &mut reply.outbox) {
             reply.fault(&fault);
         }
         drop(reply);
         drop(permit);
+    });
+    // The runtime owns both as it owns every command: what is answered goes to the stream, and the stream waits for it.
+    drop(tokio::spawn(async move {
+        tokio::select! {
+            biased;
+            _ = work => {}
+            () = stream.closed() => told.store(true, Ordering::Relaxed),
+        }
     }));
     Ok(())
 }
@@ -63,7 +73,7 @@ pub(crate) fn start(
 fn answer(
     line: &Line,
     (bound, bucket): (&Bound, &Bucket),
-    kept: &mut Inbox,
+    (kept, gone): (&mut Inbox, &AtomicBool),
     out: &mut Outbox,
 ) -> Result<(), Fault> {
     let (engine, counters, policies) = (&line.shared.engine, &line.shared.counters, PolicySteps::counting());
@@ -82,6 +92,7 @@ fn answer(
     let left = line.shared.budgets.left(bucket, engine.now());
     let budget = (left, line.shared.limits.checks_per_second);
     let mut asking = Asking::new(engine, bound, engine.read(&view), budget);
+    asking.gone = Some(gone);
     let answered = asking.answer(frame.kind()?, &frame, out, &mut DecisionBatchWriter::default());
     line.shared.budgets.use_up(bucket, asking.spent.saturating_add(policies.checks()));
     add(&counters.checks, asking.checks);

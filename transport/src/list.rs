@@ -13,6 +13,7 @@ use crate::relation;
 use crate::sight;
 use crate::watch;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tessera_engine::{
     AUDIT, Bound, Cursors, Engine, Figure, KeyFound, Listing, Page, PolicySteps, Sees, View,
 };
@@ -106,12 +107,13 @@ const fn about(request: &Request) -> Option<PublicId> {
 /// LIMIT: places of the session table that cost as much as one check.
 pub(crate) const PLACES_PER_CHECK: u64 = 8;
 
-/// Answers a list, and says what it cost in checks.
+/// Answers a list, and says what it cost in checks. `gone` is set when nobody waits for it any more: then what may be long is
+/// given up.
 pub(crate) async fn rows(
     engine: &Engine,
     bound: &Bound,
     request: Request,
-    cost: &mut u64,
+    (cost, gone): (&mut u64, &Arc<AtomicBool>),
 ) -> Result<Rows, Fault> {
     if let Some(told) = fleet::rows(engine, bound, &request) {
         return told.map_err(Fault::refused);
@@ -172,9 +174,10 @@ pub(crate) async fn rows(
     }
     // Cold rows and the walk over a table may take a while: not on the runtime that answers checks.
     let (engine, bound) = (engine.clone(), bound.clone());
+    let gone = Arc::clone(gone);
     let page = move || {
         let (mut walked, policies) = (0, PolicySteps::counting());
-        let page = page(&engine, &bound, (&view, permission), request, &mut walked);
+        let page = page(&engine, &bound, (&view, permission), request, (&mut walked, &gone));
         (page, walked / PLACES_PER_CHECK + policies.checks())
     };
     let (page, checks) = tokio::task::spawn_blocking(page).await.map_err(|_| crate::answer::failed())?;
@@ -235,7 +238,7 @@ fn page(
     bound: &Bound,
     (view, permission): (&View, Option<&str>),
     request: Request,
-    walked: &mut u64,
+    (walked, gone): (&mut u64, &AtomicBool),
 ) -> Result<Rows, Refusal> {
     let listing = sight::listing(engine, (bound, view), permission);
     let source = Source { engine, bound, view, listing, detail: sight::detail(request.kind()) };
@@ -401,7 +404,7 @@ fn page(
         | Request::ListPolicyVersions {}
         | Request::ReadBuiltInSchema { .. }
         | Request::ListEntities { .. } => policy::page(&source, request),
-        about => relation::page((engine, bound, view), permission, about, walked),
+        about => relation::page((engine, bound, view), permission, about, (walked, gone)),
     }
 }
 

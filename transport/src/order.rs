@@ -6,6 +6,7 @@ use crate::elevation;
 use crate::elsewhere;
 use crate::list;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_engine::{Bound, Done, Engine, HelloRefusal, Rotation, SubmitError};
 use tessera_model::code::{CODE_UNKNOWN, ProtocolCode};
 use tessera_model::grant_condition::GranteeName;
@@ -50,19 +51,36 @@ pub(crate) fn start(
     }
     let permit = permit(line)?;
     let (line, replies, id) = (Arc::clone(line), replies.clone(), frame.header.request_id);
+    let stream = replies.clone();
     tokio::spawn(async move {
         let mut reply = Reply::to(id, replies);
         let mut cost = 1;
         let engine = &line.shared.engine;
         let mut draining = line.shared.draining.clone();
-        let written = tokio::select! {
+        let gone = Arc::new(AtomicBool::new(false));
+        let waits = matches!(kind, RequestKind::WatchRelations | RequestKind::WatchEvents);
+        let mut work =
+            Box::pin(perform(engine, bound.as_ref(), (head, request), &mut reply, (&mut cost, &gone)));
+        let first = tokio::select! {
             biased;
-            written = perform(engine, bound.as_ref(), (head, request), &mut reply, &mut cost) => written,
+            written = &mut work => Some(written),
             // What waits for something to happen is not waited for.
-            _ = draining.wait_for(|draining| *draining), if matches!(kind, RequestKind::WatchRelations | RequestKind::WatchEvents) => {
-                Err(Fault::protocol(ProtocolCode::Draining))
+            _ = draining.wait_for(|draining| *draining), if waits => {
+                Some(Err(Fault::protocol(ProtocolCode::Draining)))
+            }
+            () = stream.closed(), if !kind.is_command() => None,
+        };
+        // Nobody reads the answer to a question whose stream has ended: it is given up, and what it has looked at is paid
+        // for. A command is seen through.
+        let written = match first {
+            Some(written) => written,
+            None if waits => Err(failed()),
+            None => {
+                gone.store(true, Ordering::Relaxed);
+                work.as_mut().await
             }
         };
+        drop(work);
         if let Some(bucket) = budget {
             line.shared.budgets.use_up(&bucket, cost);
         }
@@ -151,7 +169,7 @@ async fn perform(
     bound: Option<&Bound>,
     (head, request): (Head, Request),
     reply: &mut Reply,
-    cost: &mut u64,
+    cost: (&mut u64, &Arc<AtomicBool>),
 ) -> Result<(), Fault> {
     let id = head.command_id;
     if matches!(request, Request::PlantedPanic {}) && !tessera_engine::PLANTED {

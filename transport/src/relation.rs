@@ -3,6 +3,7 @@
 use crate::list::{rows_of, whole};
 use crate::sight;
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_engine::{ADDRESS, Bound, Cursors, Engine, Listing, Reading, Resource, Sees, View};
 use tessera_model::limits::BATCH_CHECKS_MAX;
 use tessera_model::relation::{RelationRecord, is_correlation};
@@ -28,6 +29,8 @@ pub(crate) struct Asked<'a> {
     /// Those of all checks of a request.
     pub(crate) of_batch: u32,
     pub(crate) walked: &'a mut u64,
+    /// Set when nobody waits for the answer any more.
+    pub(crate) gone: Option<&'a AtomicBool>,
 }
 
 /// Whose the list is, and how its cursors are made.
@@ -53,7 +56,7 @@ pub(crate) fn page(
     (engine, bound, view): (&Engine, &Bound, &View),
     permission: Option<&str>,
     request: Request,
-    walked: &mut u64,
+    (walked, gone): (&mut u64, &AtomicBool),
 ) -> Result<Rows, Refusal> {
     let seen = |at_least: Option<Receipt>| match at_least {
         Some(at_least) => match engine.read(view).sees(at_least) {
@@ -80,6 +83,7 @@ pub(crate) fn page(
         budget: RELATION_BUDGET,
         of_batch: RELATION_BATCH_BUDGET,
         walked,
+        gone: Some(gone),
     };
     let window = |kind, about: &[&str], after, limit| {
         let cursors = engine.relation_cursors(bound.entry.tenant, kind, about)?;
@@ -284,6 +288,9 @@ impl Asked<'_> {
         let mut rows = Vec::with_capacity(checks.len());
         let mut left = self.of_batch;
         for (number, check) in (0_u32..).zip(checks) {
+            if self.gone.is_some_and(|gone| gone.load(Ordering::Relaxed)) {
+                return Err(Refusal::RelationBudget);
+            }
             let of = contextual.iter().filter(|(check, _)| *check == number);
             let of: Vec<TupleRef<'_>> = of.map(|(_, one)| one.into()).collect();
             let (row, cost) = self.check(&check.into(), &of, left);
@@ -302,7 +309,7 @@ impl Asked<'_> {
         left: u32,
     ) -> (RelationAnswerRow, u32) {
         let budget = self.budget.min(left);
-        let ask = Ask { contextual, budget, ..Ask::at(self.now) };
+        let ask = Ask { contextual, budget, gone: self.gone, ..Ask::at(self.now) };
         let (row, cost) = match self.relations.check(&ask, tuple) {
             Ok(Answer { permitted, valid_until, steps }) => {
                 (RelationAnswerRow { permitted, code: 0, valid_until, steps, correlation: None }, steps)
@@ -324,7 +331,7 @@ impl Asked<'_> {
         list: impl FnOnce(&Relations, &Ask<'_>) -> Result<Listed, AskError>,
     ) -> Result<Listed, Refusal> {
         let of: Vec<TupleRef<'_>> = contextual.iter().map(|(_, one)| one.into()).collect();
-        let ask = Ask { contextual: &of, budget: RELATION_LIST_BUDGET, ..Ask::at(self.now) };
+        let ask = Ask { contextual: &of, budget: RELATION_LIST_BUDGET, gone: self.gone, ..Ask::at(self.now) };
         let listed = list(self.relations, &ask).map_err(|error| self.failed(error, RELATION_LIST_BUDGET))?;
         self.spent(listed.steps);
         Ok(listed)
@@ -337,7 +344,7 @@ impl Asked<'_> {
         contextual: &[(u32, RelationRecord)],
     ) -> Result<Rows, Refusal> {
         let of: Vec<TupleRef<'_>> = contextual.iter().map(|(_, one)| one.into()).collect();
-        let ask = Ask { contextual: &of, ..Ask::at(self.now) };
+        let ask = Ask { contextual: &of, gone: self.gone, ..Ask::at(self.now) };
         let branch = self.relations.expand(&ask, object, relation);
         let branch = branch.map_err(|error| self.failed(error, RELATION_BUDGET))?;
         let mut rows: Vec<RelationStepRow> = Vec::new();
@@ -355,7 +362,7 @@ impl Asked<'_> {
         contextual: &[(u32, RelationRecord)],
     ) -> Result<Rows, Refusal> {
         let of: Vec<TupleRef<'_>> = contextual.iter().map(|(_, one)| one.into()).collect();
-        let ask = Ask { contextual: &of, ..Ask::at(self.now) };
+        let ask = Ask { contextual: &of, gone: self.gone, ..Ask::at(self.now) };
         let told = self.relations.explain(&ask, &check.into());
         let told = told.map_err(|error| self.failed(error, ask.budget))?;
         self.spent(told.answer.steps);

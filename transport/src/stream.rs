@@ -172,8 +172,15 @@ pub(crate) async fn run(line: Arc<Line>, mut send: SendStream, mut receive: Recv
         }
         if ended || drain_begun {
             // Nothing more is taken: what runs is waited for, and its replies are the last ones.
+            // A peer that reads no more, or has gone, waits for nothing: what runs for it is told when `ready` goes.
+            let mut stopped = std::pin::pin!(send.stopped());
             while desk.running > 0 {
-                let Some(reply) = ready.recv().await else { break };
+                let reply = tokio::select! {
+                    biased;
+                    reply = ready.recv() => reply,
+                    _ = &mut stopped => None,
+                };
+                let Some(reply) = reply else { return unused(&desk) };
                 take(&mut desk, &reply);
             }
         }

@@ -11,6 +11,7 @@ mod partial;
 mod policies;
 mod polling;
 mod refresh;
+mod relation_calls;
 mod relations;
 mod relations_more;
 mod renewal;

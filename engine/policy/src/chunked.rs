@@ -42,23 +42,20 @@ impl<T: Clone + Default, const CHUNK: usize, const UPPER: usize> Chunked<T, CHUN
     #[must_use]
     #[inline]
     pub fn get(&self, index: u32) -> Option<&T> {
-        let index = index as usize;
-        let upper = self.top.get(index / Self::UPPER_ENTRIES)?;
-        let lower = upper.get(index / (CHUNK * LOWER) % UPPER)?;
-        let chunk = lower.get(index / CHUNK % LOWER)?;
-        chunk.get(index % CHUNK)
+        // COST: one division, by the length of a chunk; what comes above it are powers of two.
+        let (chunk, entry) = (index as usize / CHUNK, index as usize % CHUNK);
+        let upper = self.top.get(chunk / (LOWER * UPPER))?;
+        let lower = upper.get(chunk / LOWER % UPPER)?;
+        lower.get(chunk % LOWER)?.get(entry)
     }
 
     /// Asks for the entry's cache line, without waiting for it.
     #[inline]
     pub fn touch(&self, index: u32) {
-        let index = index as usize;
-        let lower = self
-            .top
-            .get(index / Self::UPPER_ENTRIES)
-            .and_then(|upper| upper.get(index / (CHUNK * LOWER) % UPPER));
-        if let Some(chunk) = lower.and_then(|lower| lower.get(index / CHUNK % LOWER)) {
-            touch(chunk.as_slice(), index % CHUNK);
+        let (chunk, entry) = (index as usize / CHUNK, index as usize % CHUNK);
+        let lower = self.top.get(chunk / (LOWER * UPPER)).and_then(|upper| upper.get(chunk / LOWER % UPPER));
+        if let Some(chunk) = lower.and_then(|lower| lower.get(chunk % LOWER)) {
+            touch(chunk.as_slice(), entry);
         }
     }
 

@@ -40,7 +40,30 @@ pub(crate) struct Lead {
     pub(crate) to: Node,
 }
 
-type Leads = Option<Arc<[Lead]>>;
+/// The list of one object.
+#[derive(Clone, Default)]
+pub(crate) struct Leads {
+    /// A bit for the end of each number in it, all where it says that one has to climb.
+    pub(crate) ends: u64,
+    list: Option<Arc<[Lead]>>,
+}
+
+impl Leads {
+    /// No list.
+    const NONE: Self = Self { ends: 0, list: None };
+
+    fn of(list: Vec<Lead>) -> Self {
+        let end = |lead: &Lead| if lead.to == Node::NONE { u64::MAX } else { 1 << (lead.to.object() & 63) };
+        let ends = list.iter().map(end).fold(0, |ends, end| ends | end);
+        Self { ends, list: (!list.is_empty()).then(|| list.into()) }
+    }
+
+    /// The list.
+    #[inline]
+    pub(crate) fn list(&self) -> &[Lead] {
+        self.list.as_deref().unwrap_or_default()
+    }
+}
 
 /// The lists, by object.
 #[derive(Clone)]
@@ -72,8 +95,13 @@ impl Flat {
     /// The list of an object.
     #[inline]
     pub(crate) fn of(&self, object: ObjectId) -> &[Lead] {
-        let list = self.lists.as_ref().and_then(|lists| lists.get(object.0)).and_then(Option::as_deref);
-        list.unwrap_or_default()
+        self.entry(object).list()
+    }
+
+    /// The same, with its ends.
+    #[inline]
+    pub(crate) fn entry(&self, object: ObjectId) -> &Leads {
+        self.lists.as_ref().and_then(|lists| lists.get(object.0)).unwrap_or(&Leads::NONE)
     }
 
     /// Asks for the place of an object's list, without waiting for it.
@@ -84,8 +112,7 @@ impl Flat {
 
     fn set(&mut self, object: ObjectId, list: Leads) {
         let Some(lists) = &mut self.lists else { return };
-        let had = lists.get(object.0).and_then(Option::as_deref).map_or(0, <[Lead]>::len);
-        let has = list.as_deref().map_or(0, <[Lead]>::len);
+        let (had, has) = (lists.get(object.0).map_or(0, |list| list.list().len()), list.list().len());
         if had > 0 || has > 0 {
             lists.set(object.0, list);
             self.nodes = self.nodes.saturating_sub(had).saturating_add(has);
@@ -159,13 +186,13 @@ impl Relations {
     }
 
     /// An object that stands in a tuple.
-    fn standing(&self, about: ObjectId) -> Option<&Object> {
+    pub(crate) fn standing(&self, about: ObjectId) -> Option<&Object> {
         self.tuples.objects.get(about).filter(|object| !object.id_bytes().is_empty())
     }
 
     /// The list of an object, found by climbing.
     fn leads(&self, about: ObjectId, looks: &mut usize) -> Leads {
-        let object = self.standing(about)?;
+        let Some(object) = self.standing(about) else { return Leads::NONE };
         let mut list = Vec::new();
         for number in self.schema.sets.by_type.get(usize::from(object.type_id.0)).into_iter().flatten() {
             let Some(rule) = self.schema.rule_at(*number) else { continue };
@@ -186,7 +213,7 @@ impl Relations {
                 list.push(Lead { from, own, to: Node::NONE });
             }
         }
-        (!list.is_empty()).then(|| list.into())
+        Leads::of(list)
     }
 
     /// Goes up from the first node of a set to all that it leads to. Whether any tuple led up; none where one with a

@@ -20,6 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod ancestors;
 mod blocks;
 mod buckets;
 mod down;
@@ -35,6 +36,7 @@ mod lex;
 mod line;
 mod list;
 mod meet;
+mod merged;
 mod model;
 mod objects;
 mod plan;
@@ -46,6 +48,7 @@ mod search;
 mod seen;
 mod sets;
 mod stored;
+mod swift;
 mod text;
 mod tuples;
 mod validate;

@@ -14,6 +14,8 @@ pub(crate) const ROOM: usize = 48;
 const ID_IN_LINE: usize = 40;
 /// In the place of a length: it stands apart.
 const APART: u8 = u8::MAX;
+/// A turn that counts no further: the object may have changed since.
+pub(crate) const WORN: u16 = u16::MAX;
 /// A list apart comes back into the line when it has so few edges, and they fit.
 const FEW: usize = 6;
 
@@ -46,12 +48,15 @@ pub(crate) struct Object {
     id: u8,
     forward: u8,
     reverse: u8,
+    /// Changes of the tuples that lead on from it, over all lives of its number: see [`crate::ancestors`].
+    pub(crate) turn: u16,
     room: [u8; ROOM],
 }
 
 impl Default for Object {
     fn default() -> Self {
-        Self { apart: None, type_id: TypeId(0), height: 0, id: 0, forward: 0, reverse: 0, room: [0; ROOM] }
+        let (type_id, room) = (TypeId(0), [0; ROOM]);
+        Self { apart: None, type_id, height: 0, id: 0, forward: 0, reverse: 0, turn: 0, room }
     }
 }
 
@@ -62,9 +67,9 @@ fn bytes(length: u8) -> usize {
 }
 
 impl Object {
-    /// An object that stands in no tuple yet.
-    pub(crate) fn new(type_id: TypeId, id: &str) -> Self {
-        let mut object = Self { type_id, ..Self::default() };
+    /// An object that stands in no tuple yet, of a number that had this turn.
+    pub(crate) fn new(type_id: TypeId, id: &str, turn: u16) -> Self {
+        let mut object = Self { type_id, turn, ..Self::default() };
         match (object.room.get_mut(..id.len()), u8::try_from(id.len())) {
             (Some(place), Ok(len)) if id.len() <= ID_IN_LINE => {
                 place.copy_from_slice(id.as_bytes());
@@ -79,8 +84,8 @@ impl Object {
     }
 
     /// A forgotten object: it has no name, and leads to the next forgotten one.
-    pub(crate) fn forgotten(next: Option<u32>) -> Self {
-        let mut object = Self::default();
+    pub(crate) fn forgotten(next: Option<u32>, turn: u16) -> Self {
+        let mut object = Self { turn, ..Self::default() };
         if let Some(next) = next {
             object.insert(Way::Forward, Edge::new(0, 0, next));
         }
@@ -259,7 +264,7 @@ mod tests {
     #[test]
     fn both_lists_behave_as_sorted_maps() {
         for id in ["d1", "0190c2f4-7a1e-7cc3-98c4-dc0c0c07398f", &"x".repeat(41), &"long".repeat(64)] {
-            let mut object = Object::new(TypeId(3), id);
+            let mut object = Object::new(TypeId(3), id, 0);
             let mut plain = [BTreeMap::new(), BTreeMap::new()];
             let (mut kept, mut state) = (vec![], 7_u64);
             for step in 0..4_000_u32 {
@@ -309,7 +314,7 @@ mod tests {
     /// PROPERTY: what came back into the line leaves nothing apart.
     #[test]
     fn what_fits_again_stands_in_the_line() {
-        let mut object = Object::new(TypeId(1), "d1");
+        let mut object = Object::new(TypeId(1), "d1", 0);
         let edges: Vec<Edge> = (0..20).map(|number| Edge::new(1, 0, number)).collect();
         edges.iter().for_each(|edge| object.insert(Way::Forward, *edge));
         assert!(object.apart.is_some());

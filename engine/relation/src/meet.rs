@@ -393,12 +393,20 @@ impl Question<'_> {
         !self.relations.deep && self.relations.schema.sets.chain < CHAIN_MAX
     }
 
-    /// Whether all below a set of this height, so many steps away, lies in the depth that may be looked at. A height
-    /// that is not counted may be that of a circle.
+    /// Whether all below a set of this height, so many steps away, lies in the depth that may be looked at.
     #[inline]
     pub(crate) fn lies_in(&self, depth: u32, height: u8) -> bool {
-        let chain = self.relations.schema.sets.chain;
+        self.relations.lies_in(depth, height, self.depth)
+    }
+}
+
+impl Relations {
+    /// Whether all below a set of this height, so many steps away, lies less than `end` steps away. A height that is not
+    /// counted may be that of a circle.
+    #[inline]
+    pub(crate) fn lies_in(&self, depth: u32, height: u8, end: u32) -> bool {
+        let chain = self.schema.sets.chain;
         let deepest = depth.saturating_add(chain + u32::from(height) * (1 + chain));
-        height < HEIGHT_MAX && deepest < self.depth
+        height < HEIGHT_MAX && deepest < end
     }
 }

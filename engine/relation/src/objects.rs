@@ -34,9 +34,28 @@ pub(crate) struct Objects {
     starts: Arc<Vec<u32>>,
 }
 
+/// The first eight bytes as a number, those that are missing as zeros.
+#[inline]
+pub(crate) fn word(bytes: &[u8]) -> u64 {
+    if let Some(word) = bytes.first_chunk::<8>() {
+        return u64::from_le_bytes(*word);
+    }
+    // Two looks that overlap in the middle, in place of one for each byte.
+    if let (Some(low), Some(high)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let shift = 8 * (bytes.len() - 4);
+        return u64::from(u32::from_le_bytes(*low)) | u64::from(u32::from_le_bytes(*high)) << shift;
+    }
+    if let (Some(low), Some(high)) = (bytes.first_chunk::<2>(), bytes.last_chunk::<2>()) {
+        let shift = 8 * (bytes.len() - 2);
+        return u64::from(u16::from_le_bytes(*low)) | u64::from(u16::from_le_bytes(*high)) << shift;
+    }
+    bytes.first().map_or(0, |byte| u64::from(*byte))
+}
+
 /// The hash of a text, eight bytes at a time, from a start. Shares of a checkpoint are cut by it: it stays as
 /// it is. WHY: no key, because the same journal gives the same state; who floods a bucket slows down the
 /// own tenant.
+#[inline]
 pub(crate) fn hash(start: u32, id: &str) -> u32 {
     let mut state = 0xcbf2_9ce4_8422_2325_u64 ^ u64::from(start);
     let mix = |state: u64, word: [u8; 8]| {
@@ -49,9 +68,7 @@ pub(crate) fn hash(start: u32, id: &str) -> u32 {
         rest = behind;
     }
     if !rest.is_empty() {
-        let mut word = [0_u8; 8];
-        word.iter_mut().zip(rest).for_each(|(place, byte)| *place = *byte);
-        state = mix(state, word);
+        state = mix(state, word(rest).to_le_bytes());
     }
     state = (state ^ id.len() as u64).wrapping_mul(0xd6e8_feb8_6659_fd93);
     u32::try_from(state >> 32).unwrap_or(0)
@@ -78,6 +95,7 @@ impl Objects {
         }
     }
 
+    #[inline]
     fn hash(&self, type_id: TypeId, id: &str) -> u32 {
         hash(self.starts.get(usize::from(type_id.0)).copied().unwrap_or(0), id)
     }
@@ -113,6 +131,16 @@ impl Objects {
     /// Notes how many sets within sets lie below an object.
     pub(crate) fn set_height(&mut self, object: ObjectId, height: u8) {
         self.all.update(object.0, |one| one.height = height);
+    }
+
+    /// Counts a change of the tuples that lead on from an object.
+    pub(crate) fn turn(&mut self, object: ObjectId) {
+        self.all.update(object.0, |one| one.turn = one.turn.saturating_add(1));
+    }
+
+    /// One more than the highest number that was given.
+    pub(crate) fn end(&self) -> u32 {
+        self.end
     }
 
     /// Every number that was given, from this one on, with the object when it stands in a tuple.
@@ -188,7 +216,8 @@ impl Objects {
         }
         self.end = self.end.max(number + 1);
         self.live += 1;
-        self.all.set(number, Object::new(type_id, id));
+        let turn = self.all.get(number).map_or(0, |object| object.turn);
+        self.all.set(number, Object::new(type_id, id, turn));
         let hash = self.hash(type_id, id);
         self.buckets.put(hash, number, self.live);
         if id == "*" {
@@ -211,7 +240,7 @@ impl Objects {
     /// Forgets the object when it stands in no tuple any more.
     fn release(&mut self, number: ObjectId) {
         let Some(object) = self.all.get(number.0).filter(|object| object.is_free()) else { return };
-        let (type_id, wildcard) = (object.type_id, object.is_everybody());
+        let (type_id, wildcard, turn) = (object.type_id, object.is_everybody(), object.turn);
         let hash = self.hash(type_id, object.id());
         self.buckets.remove(hash, number.0);
         if wildcard {
@@ -220,7 +249,7 @@ impl Objects {
         self.live -= 1;
         // WHY: a forgotten object answers to no name, and holds the way to the next forgotten one.
         let next = self.free.replace(number.0);
-        self.all.set(number.0, Object::forgotten(next));
+        self.all.set(number.0, Object::forgotten(next, turn.saturating_add(1)));
     }
 
     /// Adds the tuple, or replaces its mark. None when all numbers are in use.
@@ -278,6 +307,8 @@ mod tests {
         let text = "0190c2f4-7a1e-7cc3-98c4-dc0c0c07398f";
         for len in 0..=text.len() {
             assert_eq!(hash(7, &text[..len]), slow(7, &text[..len]));
+            let low = text.bytes().take(8.min(len)).rev().fold(0, |word, byte| word << 8 | u64::from(byte));
+            assert_eq!(word(&text.as_bytes()[..len]), low);
         }
     }
 

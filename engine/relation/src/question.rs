@@ -169,30 +169,10 @@ impl<'a> Question<'a> {
 
     /// The node and the subject of a check, looked up side by side.
     pub(crate) fn both(&mut self, tuple: &TupleRef<'_>) -> Result<(Node, Subject), AskError> {
-        if let Some(both) = self.stored(tuple) {
-            return Ok(both);
-        }
         let (type_id, id, relation) = self.about(tuple.object, tuple.relation)?;
         let (allowed, name) = self.named(tuple.subject)?;
         let node = Node::new(self.number(type_id, id).0, relation.0);
         Ok((node, Subject { object: self.number(allowed.type_id, name), allowed }))
-    }
-
-    /// The same for two objects that stand in tuples: then their texts are good, because only good ones are stored.
-    #[inline]
-    fn stored(&self, tuple: &TupleRef<'_>) -> Option<(Node, Subject)> {
-        let relations = self.relations;
-        let (type_name, id) = parted(tuple.object)?;
-        let (subject_type, name) = parted(tuple.subject)?;
-        let (type_id, relation) = relations.relation(type_name, tuple.relation).ok()?;
-        let subject_type = relations.known_type(subject_type).ok()?;
-        let both = [(type_id, id), (subject_type, name)];
-        let [(about, object), (named, subject)] = relations.tuples.objects.find_both(both)?;
-        if object.is_everybody() || subject.is_everybody() {
-            return None;
-        }
-        let allowed = Allowed { type_id: subject_type, relation: RelationId::NONE, wildcard: false };
-        Some((Node::new(about.0, relation.0), Subject { object: named, allowed }))
     }
 
     /// The subject of this name.
@@ -353,14 +333,6 @@ impl<'a> Question<'a> {
         let more = span(&self.reverse, named, from, to);
         stored.map(|edge| ObjectId(edge.object())).chain(more)
     }
-}
-
-/// What stands before the first colon, and behind it.
-#[inline]
-fn parted(text: &str) -> Option<(&str, &str)> {
-    // WHY: names of types are short: their letters are counted sooner than a search for one begins.
-    let at = text.bytes().position(|byte| byte == b':')?;
-    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 /// Everything with this relation and this set.

@@ -1,5 +1,6 @@
 //! Everything about relations of one tenant: the model, the tuples, and the questions about both.
 
+use crate::ancestors::Ancestors;
 use crate::error::{AskError, ModelError, NameError};
 use crate::flat::Flat;
 use crate::model::Model;
@@ -27,6 +28,8 @@ pub struct Relations {
     pub(crate) highest: u8,
     /// Sets within sets, flattened.
     pub(crate) flat: Flat,
+    /// Ways through folders, flattened.
+    pub(crate) ancestors: Ancestors,
 }
 
 /// An answer.
@@ -64,6 +67,7 @@ impl Relations {
             deep: false,
             highest: 0,
             flat: Flat::new(),
+            ancestors: Ancestors::new(),
         }
     }
 
@@ -79,6 +83,7 @@ impl Relations {
         (self.words, self.schema) = (Arc::new(words), Arc::new(schema));
         self.nest_all();
         self.flatten_all();
+        self.lead_all();
         Ok(())
     }
 
@@ -178,9 +183,15 @@ impl Relations {
 
     fn put(&mut self, one: &Admitted<'_>, window: Window) -> Result<Written, NameError> {
         let written = self.tuples.write(one.object, one.relation, one.subject, window);
-        if let Some(named) = self.nested(one).filter(|_| written != Some(Written::Same)) {
+        if written == Some(Written::Same) {
+            return Ok(Written::Same);
+        }
+        if let Some(named) = self.nested(one) {
             self.nest(one);
             self.flatten(named);
+        }
+        if let Some(both) = self.leading(one) {
+            self.lead(both);
         }
         written.ok_or(NameError::TooMany)
     }
@@ -188,11 +199,14 @@ impl Relations {
     /// Takes a tuple out, whether it fits the model or not. Says whether it was there.
     pub fn remove(&mut self, tuple: &TupleRef<'_>) -> bool {
         let Some(one) = self.stored(tuple) else { return false };
-        let named = self.nested(&one);
+        let (named, leading) = (self.nested(&one), self.leading(&one));
         let was = self.tuples.remove(one.object, one.relation, one.subject);
         // WHY: by its number, which may be nobody's now: then it has no list any more.
         if let Some(named) = named.filter(|_| was) {
             self.flatten(named);
+        }
+        if let Some(both) = leading.filter(|_| was) {
+            self.lead(both);
         }
         was
     }
@@ -231,8 +245,26 @@ impl Relations {
     /// Names that the model does not have, tuples of the question that do not fit it, and answers that
     /// cost more or lie deeper than one may. None of them is a permit.
     pub fn check(&self, ask: &Ask<'_>, tuple: &TupleRef<'_>) -> Result<Answer, AskError> {
+        let stored = self.both_stored(tuple);
+        if let Some(answer) = stored.as_ref().and_then(|both| self.swift(ask, both)) {
+            return Ok(answer);
+        }
+        self.search(ask, tuple, stored.map(|both| (both.node(), both.subject())))
+    }
+
+    /// The same, where the search has to tell.
+    #[inline(never)]
+    pub(crate) fn search(
+        &self,
+        ask: &Ask<'_>,
+        tuple: &TupleRef<'_>,
+        stored: Option<(Node, Subject)>,
+    ) -> Result<Answer, AskError> {
         let mut question = Question::new(self, ask)?;
-        let (node, subject) = question.both(tuple)?;
+        let (node, subject) = match stored {
+            Some(both) => both,
+            None => question.both(tuple)?,
+        };
         let permitted = question.permits(node, subject)?;
         Ok(Answer { permitted, valid_until: question.valid_until(), steps: question.spent() })
     }

@@ -1,6 +1,7 @@
 //! A model compiled: flat programs over numbers, and what the graph of types says about each.
 
 use crate::error::{ModelError, NameError};
+use crate::merged::{Leading, Merged};
 use crate::model::{Model, RelationDefinition, RestrictionKind, Rewrite};
 use crate::plan::{Above, Reach, Visit};
 use crate::sets::Sets;
@@ -100,6 +101,8 @@ pub(crate) struct Rule {
     pub(crate) same: Vec<usize>,
     /// What may lie below it at most.
     pub(crate) reach: Reach,
+    /// It with all others of the same object that it counts in, where only unions are below.
+    pub(crate) merged: Option<Merged>,
 }
 
 impl Rule {
@@ -125,6 +128,8 @@ pub(crate) struct Schema {
     known: Vec<bool>,
     /// What is found from below.
     pub(crate) sets: Sets,
+    /// Which tuples lead on from one object to the next.
+    pub(crate) leading: Leading,
 }
 
 impl Schema {
@@ -135,7 +140,8 @@ impl Schema {
         let known = vec![false; words.types()];
         let relations = words.relations() + 1;
         let index = vec![0; words.types() * relations];
-        let mut schema = Self { rules: Vec::new(), index, relations, known, sets: Sets::default() };
+        let (sets, leading) = (Sets::default(), Leading::default());
+        let mut schema = Self { rules: Vec::new(), index, relations, known, sets, leading };
         for one in &model.types {
             let Some(type_id) = words.type_id(&one.name) else { continue };
             if let Some(known) = schema.known.get_mut(usize::from(type_id.0)) {
@@ -148,6 +154,7 @@ impl Schema {
         schema.tell();
         schema.meet(words.types());
         schema.plan();
+        schema.merge(words.types());
         Ok(schema)
     }
 
@@ -195,6 +202,7 @@ impl Schema {
             visits: Vec::new(),
             same: Vec::new(),
             reach: Reach::default(),
+            merged: None,
         });
         let number = u32::try_from(self.rules.len()).unwrap_or(0);
         let at = usize::from(type_id.0) * self.relations + usize::from(relation.0);

@@ -2,7 +2,7 @@
 
 use crate::error::{ModelError, ModelReason};
 use crate::model::{Model, Position, RestrictionKind};
-use crate::objects::hash;
+use crate::objects::{hash, word};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -28,13 +28,29 @@ impl RelationId {
 /// place cost no more than a search among all names. So many names are compared one by one.
 const PLACES: usize = 8;
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Table {
     names: Vec<Arc<str>>,
+    /// Of the first names: how each begins, and its length, so that most are told apart without a look at the text.
+    heads: [(u64, usize); PLACES],
     /// Number and one of the name whose hash leads here, 0 for none. At least twice as long as it must be.
     places: Vec<u16>,
     /// All names, for those whose places were taken.
     ids: BTreeMap<Arc<str>, u16>,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        // No name is so long.
+        let heads = [(0, usize::MAX); PLACES];
+        Self { names: Vec::new(), heads, places: Vec::new(), ids: BTreeMap::new() }
+    }
+}
+
+/// How a name begins, and its length.
+#[inline]
+fn head(name: &str) -> (u64, usize) {
+    (word(name.as_bytes()), name.len())
 }
 
 impl Table {
@@ -42,16 +58,26 @@ impl Table {
     #[inline]
     fn find(&self, name: &str) -> Option<u16> {
         if self.names.len() <= PLACES {
-            let at = self.names.iter().position(|one| **one == *name)?;
-            return u16::try_from(at).ok();
+            let head = head(name);
+            for (id, one) in (0_u16..).zip(&self.heads) {
+                if *one == head && (name.len() <= 8 || self.is(id, name)) {
+                    return Some(id);
+                }
+            }
+            return None;
         }
         for place in self.places_of(name) {
             let id = self.places.get(place).copied().unwrap_or(0).checked_sub(1)?;
-            if self.names.get(usize::from(id)).is_some_and(|one| **one == *name) {
+            if self.is(id, name) {
                 return Some(id);
             }
         }
         self.ids.get(name).copied()
+    }
+
+    #[inline]
+    fn is(&self, id: u16, name: &str) -> bool {
+        self.names.get(usize::from(id)).is_some_and(|one| **one == *name)
     }
 
     #[inline]
@@ -68,6 +94,7 @@ impl Table {
             return None;
         }
         let (id, name): (u16, Arc<str>) = (u16::try_from(self.names.len()).ok()?, Arc::from(name));
+        self.heads.get_mut(self.names.len()).into_iter().for_each(|place| *place = head(&name));
         self.names.push(Arc::clone(&name));
         self.ids.insert(name, id);
         if self.names.len() * 2 > self.places.len() {
@@ -165,7 +192,7 @@ mod tests {
     fn names_are_numbered_once() {
         let mut table = Table::default();
         let names: Vec<String> = (0..3_000).map(|number| format!("name-{number}")).collect();
-        assert_eq!(table.find("name-0"), None);
+        assert_eq!((table.find("name-0"), table.find("")), (None, None));
         for (id, name) in (0_u16..).zip(&names) {
             assert_eq!(table.find(name), None);
             assert_eq!(table.intern(name, 3_000), Some(id));

@@ -14,7 +14,8 @@ use std::time::Instant;
 use tessera_model::query::Introspection;
 use tessera_model::{Decision, Reason, Receipt};
 use tessera_wire::{
-    DecisionBatch, Fault, Frame, HelloReply, Inbox, Kind, Made, Outbox, Permissions, Resolved, WireError,
+    DecisionBatch, Fault, Frame, HelloReply, Inbox, Kind, Made, Outbox, Permissions, RelationDecision,
+    Resolved, WireError,
 };
 use tokio::sync::Notify;
 
@@ -31,6 +32,7 @@ pub(crate) enum Answer {
     Introspection(Box<Result<Introspection, (Reason, Receipt)>>),
     Permissions(Box<Permissions>),
     Resolved(Resolved),
+    Relation(RelationDecision),
     Made(Box<Made>),
     Rows(Inbox),
     Fault(Fault),
@@ -61,6 +63,7 @@ impl Answer {
             Kind::Introspection => Self::Introspection(Box::new(frame.introspection()?)),
             Kind::Permissions => Self::Permissions(Box::new(frame.permissions()?)),
             Kind::Resolved => Self::Resolved(frame.resolved()?),
+            Kind::RelationDecision => Self::Relation(frame.relation_decision()?),
             Kind::Receipt => Self::Made(Box::new(frame.made()?)),
             Kind::Error => Self::Fault(frame.fault()?),
             Kind::HelloReply => Self::Hello(frame.hello_reply()?),
@@ -78,6 +81,7 @@ impl Answer {
             | Kind::Introspect
             | Kind::ListPermissions
             | Kind::Resolve
+            | Kind::CheckRelation
             | Kind::Request(_) => return Err(WireError::KindUnknown),
         })
     }

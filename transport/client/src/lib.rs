@@ -38,6 +38,7 @@ mod load;
 mod pages;
 mod pool;
 mod refresh;
+mod relations;
 mod resource;
 mod routes;
 mod tls;
@@ -52,6 +53,7 @@ pub use double::Permitted;
 pub use error::ClientError;
 pub use events::EventWatch;
 pub use pages::Pages;
+pub use relations::{Beside, RelationStep, tuple};
 pub use tls::Trust;
 
 pub use tessera_wire as wire;

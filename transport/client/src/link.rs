@@ -116,6 +116,7 @@ impl Link {
             | Answer::Introspection(_)
             | Answer::Permissions(_)
             | Answer::Resolved(_)
+            | Answer::Relation(_)
             | Answer::Made(_)
             | Answer::Rows(_) => NotOpened::Unreadable(WireError::KindUnknown),
         };

@@ -172,6 +172,23 @@ flat! {
         revision: u64,
         ids: Vec<u32>,
     }
+    CheckRelationPayload {
+        epoch: u64,
+        revision: u64,
+        object_len: u16,
+        relation_len: u16,
+        subject_len: u16,
+        flags: u16,
+        names: Vec<u8>,
+    }
+    RelationDecisionPayload {
+        epoch: u64,
+        revision: u64,
+        valid_until_ms: u64,
+        steps: u32,
+        code: u16,
+        flags: u16,
+    }
     ErrorPayload {
         code: u16,
         cell: u16,

@@ -17,6 +17,7 @@ use crate::made::Made;
 use crate::moving::{CopyRow, MoveRow, SettledRow, TakenRow, WordRow};
 use crate::outbox::Outbox;
 use crate::permissions::{ListPermissions, PermissionName, Permissions};
+use crate::relation_check::{RelationDecision, RelationQuery};
 use crate::request::{Request, RequestKind};
 use crate::rows::*;
 use crate::sample::Sample;
@@ -210,6 +211,14 @@ pub(crate) fn examples() -> Vec<(String, Outbox)> {
     add("Resolve", &|out| out.resolve(13, &names));
     let resolved = Resolved { seen: seen(), ids: vec![17, 0, 3] };
     add("Resolved", &|out| out.resolved(13, &resolved));
+    let (object, relation, subject) = ("document:1", "viewer", "user:ann");
+    let ask = RelationQuery { object, relation, subject, at_least: seen() };
+    add("CheckRelation", &|out| out.check_relation(14, &ask));
+    let valid_until = UnixMillis(1_764_100_060_000);
+    let told = RelationDecision { permitted: true, code: 0, valid_until, steps: 9, seen: seen() };
+    add("RelationDecision", &|out| out.relation_decision(14, &told));
+    let untold = RelationDecision { permitted: false, code: 277, steps: 0, ..told };
+    add("RelationDecision without an answer", &|out| out.relation_decision(14, &untold));
     add("Error", &|out| out.fault(14, &Fault::refused(Limit::Intake.busy())));
     add("Error with a limit", &|out| out.fault(15, &Fault::refused(Limit::Subjects.reached())));
     let there = Cell {
@@ -322,6 +331,8 @@ pub(crate) fn again(name: &str, frame: &Frame<'_>) -> Result<Outbox, WireError> 
         Kind::Permissions => out.permissions(id, &frame.permissions()?),
         Kind::Resolve => out.resolve(id, &frame.resolve()?.collect::<Result<Vec<_>, _>>()?),
         Kind::Resolved => out.resolved(id, &frame.resolved()?),
+        Kind::CheckRelation => out.check_relation(id, &frame.check_relation()?),
+        Kind::RelationDecision => out.relation_decision(id, &frame.relation_decision()?),
         Kind::Error => out.fault(id, &frame.fault()?),
         Kind::Receipt => out.made(id, head(), &frame.made()?),
         Kind::Rows => rows_again(name, frame, &mut out),

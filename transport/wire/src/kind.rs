@@ -77,4 +77,8 @@ kinds! {
     Receipt = 14, false;
     /// A page of a list.
     Rows = 15, false;
+    /// One check of a relation.
+    CheckRelation = 16, true;
+    /// The answer to one check of a relation.
+    RelationDecision = 17, false;
 }

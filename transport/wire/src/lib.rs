@@ -40,6 +40,7 @@ mod permissions;
 mod place;
 mod policy;
 mod relation;
+mod relation_check;
 mod request;
 mod rows;
 #[cfg(test)]
@@ -56,7 +57,6 @@ mod walk;
 pub use batch::{CheckBatch, CheckBatchItems, DecisionBatch, DecisionBatchWriter};
 pub use catalogue::{EntryRow, EntryUseRow, ServiceRow};
 pub use elevation::{ActingRow, ChallengeRow, DevicePolicyRow, DeviceRow, RequestRow};
-pub use endpoint::{AuthorizedRow, EndpointRow};
 pub use fault::{Fault, WireError};
 pub use fields::{FIELD_KINDS, FieldsReader, FieldsWriter, Head, TENANT_OF_CONNECTION};
 pub use frame::{ALPN, Frame, HEADER_BYTES, Header};
@@ -73,8 +73,8 @@ pub use rows::{
     SessionRow, SettingsRow, SubjectRow, TenantRow, UsageRow, WorkspaceRow,
 };
 pub use {
-    align::Inbox, event::*, fleet::*, invitation::InvitationRow, invitation::PersonalRoleRow, kind::Kind,
-    made::Made, moving::*, outbox::Outbox, relation::RelationAsk, shape::Page, shape::Rows,
-    shape::RowsWriter, shape::Shape, surface::codes_text, surface::kinds_text, tag::Tag,
-    visibility::VisibilityRow,
+    align::Inbox, endpoint::AuthorizedRow, endpoint::EndpointRow, event::*, fleet::*,
+    invitation::InvitationRow, invitation::PersonalRoleRow, kind::Kind, made::Made, moving::*,
+    outbox::Outbox, relation::RelationAsk, relation_check::*, shape::Page, shape::Rows, shape::RowsWriter,
+    shape::Shape, surface::codes_text, surface::kinds_text, tag::Tag, visibility::VisibilityRow,
 };

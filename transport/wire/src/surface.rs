@@ -40,6 +40,8 @@ pub(crate) const LAYOUTS: &[(&str, Layout)] = &[
     ("Resolve", archive::ResolvePayload::LAYOUT),
     ("ResolveItem", archive::ResolveItem::LAYOUT),
     ("Resolved", archive::ResolvedPayload::LAYOUT),
+    ("CheckRelation", archive::CheckRelationPayload::LAYOUT),
+    ("RelationDecision", archive::RelationDecisionPayload::LAYOUT),
     ("Error", archive::ErrorPayload::LAYOUT),
     ("Fields", archive::FieldsPayload::LAYOUT),
     ("Field", archive::Field::LAYOUT),
