@@ -98,10 +98,13 @@ impl Engine {
         true
     }
 
-    /// The other cell that a tenant lives in; `None` when it lives here, or nobody knows of it.
+    /// The other cell that a tenant lives in, or is on its way to and has left for; `None` when it lives here, or nobody
+    /// knows of it.
     #[must_use]
     pub fn lives_in(&self, tenant: TenantId) -> Option<CellId> {
-        self.house.away(tenant)
+        // The entry says so before its placement is written.
+        let of_entry = || self.house.directory.entry(tenant).and_then(|entry| entry.away());
+        self.house.away(tenant).or_else(of_entry)
     }
 
     /// What the fleet file says of a cell, and its version.

@@ -261,12 +261,17 @@ impl World {
         house.engine.settle_move(operator.caller, self.tenant.id, (way, loss)).await
     }
 
-    /// Registers a permission under a command id, wherever the tenant lives.
+    /// Registers a permission under a command id, wherever the tenant lives. A cell that sends elsewhere always knows
+    /// where that is.
     pub(crate) async fn write(&self, side: &Side, id: CommandId, text: &str) -> Result<Receipt, SubmitError> {
         let bound = side.house.engine.hello(&self.tenant.admin_key.to_bytes(), None);
         let bound = bound.map_err(|refused| SubmitError::Refused(refused.into()))?;
         let command = Command::RegisterPermission { name: name(text) };
-        side.house.engine.submit(&bound, id, command).await.map(|done| done.receipt)
+        let done = side.house.engine.submit(&bound, id, command).await.map(|done| done.receipt);
+        if done == Err(SubmitError::Refused(Refusal::Redirect)) {
+            assert!(side.house.engine.lives_in(self.tenant.id).is_some(), "it is sent on, and nobody knows where to");
+        }
+        done
     }
 
     /// Waits until a cell permits.
