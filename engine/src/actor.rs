@@ -141,9 +141,8 @@ impl Actor for TenantActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             TenantMessage::Drain => {
-                if running.drain().await? {
-                    myself.cast(TenantMessage::Drain)?;
-                }
+                // Behind the mark of its end an actor takes no message: what is left is drained at once.
+                while running.drain().await? && myself.cast(TenantMessage::Drain).is_err() {}
             }
             TenantMessage::HandOver(most, first, reply) => drop(reply.send(running.hand_over(most, first))),
             TenantMessage::Again(names) => running.state.mark_dirty(names),

@@ -267,7 +267,7 @@ impl Engine {
     pub fn usage(&self) -> EngineUsage {
         let mut usage = EngineUsage { store: self.house.store.usage(), ..EngineUsage::default() };
         for entry in self.house.directory.all() {
-            if let Some(view) = entry.view().as_ref() {
+            if let Some(view) = entry.known_view() {
                 usage.awake += 1;
                 usage.table_bytes += view.table_bytes();
                 usage.awake_bytes += view.bytes();

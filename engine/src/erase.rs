@@ -31,7 +31,9 @@ pub(crate) async fn run(house: Arc<House>, tenant: TenantId) {
 async fn round(house: &Arc<House>, tenant: TenantId) -> Result<bool, StorageError> {
     let Some(entry) = house.entry(tenant) else { return Ok(true) };
     let Some(actor) = awake(house, &entry).await else { return Ok(true) };
-    let subjects = entry.view().as_ref().map_or_else(Vec::new, |view| view.root.full().being_erased());
+    // Also where it is closed: what is noted of an erasure goes only when nobody is left.
+    let Some(view) = entry.known_view() else { return Ok(false) };
+    let subjects = view.root.full().being_erased();
     let (on, all) = (Arc::clone(house), subjects.clone());
     let names = house.work(move || erase_keys(&on, tenant, &all)).await;
     let names = names.unwrap_or(Err(StorageError::LaneStopped))?;

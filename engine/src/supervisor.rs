@@ -152,7 +152,7 @@ impl Actor for Supervisor {
             SupervisorMessage::Erase(tenant) => self.erase(tenant, &myself, watch),
             SupervisorMessage::Erased(tenant) => {
                 watch.erasing.remove(&tenant);
-                let view = self.0.entry(tenant).and_then(|entry| Option::clone(&*entry.view()));
+                let view = self.0.entry(tenant).and_then(|entry| entry.known_view());
                 // Some came while the last ones were noted.
                 if view.is_some_and(|view| !view.root.full().being_erased().is_empty()) {
                     self.erase(tenant, &myself, watch);
@@ -248,6 +248,7 @@ impl Supervisor {
                         tracing::error!(%tenant, %error, "a tenant's actor did not start");
                         entry.show(None);
                         entry.set_standing(Standing::Asleep);
+                        entry.intake.refuse(Refusal::NotReady);
                     }
                 }
                 if matches!(entry.status(), TenantStatus::Closing | TenantStatus::Deleted) {
@@ -333,7 +334,7 @@ impl Supervisor {
         let mut awake = Vec::new();
         let mut bytes = 0;
         for entry in self.0.directory.all() {
-            let Some(size) = entry.view().as_ref().map(|view| view.bytes()) else { continue };
+            let Some(size) = entry.known_view().map(|view| view.bytes()) else { continue };
             bytes += size;
             let idle = entry.idle_for(now);
             if entry.tenant != TenantId::SYSTEM && idle >= MEMORY_IDLE_MS {

@@ -269,7 +269,10 @@ impl World {
         let command = Command::RegisterPermission { name: name(text) };
         let done = side.house.engine.submit(&bound, id, command).await.map(|done| done.receipt);
         if done == Err(SubmitError::Refused(Refusal::Redirect)) {
-            assert!(side.house.engine.lives_in(self.tenant.id).is_some(), "it is sent on, and nobody knows where to");
+            assert!(
+                side.house.engine.lives_in(self.tenant.id).is_some(),
+                "it is sent on, and nobody knows where to"
+            );
         }
         done
     }

@@ -75,7 +75,16 @@ async fn a_source_is_lost_before_its_last_word() {
     assert!(!world.permits(&world.b), "what waits is no tenant");
     let unsaid = world.settle(&world.b, SettleWay::SourceLost, false).await;
     assert_eq!(unsaid.err(), Some(SubmitError::Refused(Refusal::LossUnsaid)));
+    // Somebody asks for it all the while: also when it is known here and cannot be loaded yet.
+    let (engine, key) = (world.b.house.engine.clone(), world.tenant.admin_key.to_bytes());
+    let asks = tokio::spawn(async move {
+        loop {
+            drop(engine.hello(&key, None));
+            tokio::task::yield_now().await;
+        }
+    });
     let settled = world.settle(&world.b, SettleWay::SourceLost, true).await.expect("opened");
+    asks.abort();
     assert!(!settled.whole && settled.revision.0 > 0);
     let placed = world.b.house.engine.placement(world.tenant.id).expect("placed");
     assert_eq!((placed.cell, placed.epoch), (B, settled.epoch));
@@ -149,8 +158,8 @@ async fn moves_end_by_themselves() {
             for side in [&world.a, &world.b] {
                 side.house.engine.tend_moves().await;
             }
-            let waits =
-                world.b.house.store.arrivals().expect("read").iter().any(|found| found.head.is_some());
+            let found = world.b.house.store.arrivals().expect("read");
+            let waits = found.iter().any(|found| found.head.is_some() && !found.opened);
             ended = world.permitting() == 1 && !waits;
             if ended {
                 break;

@@ -300,12 +300,18 @@ fn a_newer_directory_is_refused() {
 
 /// The cores that thread `name` of process `pid` may run on, as the kernel writes them.
 fn cores_of(pid: u32, name: &str) -> String {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("its threads");
     let of = |task: &Path, what: &str| std::fs::read_to_string(task.join(what)).unwrap_or_default();
-    let task = tasks
-        .map(|task| task.expect("a thread").path())
-        .find(|task| of(task, "comm").trim() == name)
-        .unwrap_or_else(|| panic!("no thread {name}"));
+    let begun = Instant::now();
+    // A thread names itself, and binds itself behind that, as soon as it runs.
+    let task = loop {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("its threads");
+        let mut tasks = tasks.map(|task| task.expect("a thread").path());
+        if let Some(task) = tasks.find(|task| of(task, "comm").trim() == name) {
+            break task;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "no thread {name}");
+        std::thread::sleep(Duration::from_millis(5));
+    };
     let status = of(&task, "status");
     status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).expect("a set").trim().to_owned()
 }
@@ -321,11 +327,19 @@ fn endpoints_run_on_the_cores_that_were_named() {
     let cores = format!("[{first}]");
     let mut node = Node::start_with(
         folder.path(),
-        &[("TESSERA_QUIC__CORES", &cores), ("TESSERA_QUIC__ENDPOINTS", "2"), ("TESSERA_QUIC__BUSY_POLL", "true")],
+        &[
+            ("TESSERA_QUIC__CORES", &cores),
+            ("TESSERA_QUIC__ENDPOINTS", "2"),
+            ("TESSERA_QUIC__BUSY_POLL", "true"),
+        ],
     );
     node.until("ready");
     for name in ["quic-0", "quic-1"] {
-        assert_eq!(cores_of(node.child.id(), name), first.to_string());
+        let begun = Instant::now();
+        while cores_of(node.child.id(), name) != first.to_string() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{name} is not bound");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
     assert_eq!(cores_of(node.child.id(), "tessera"), all);
     assert_eq!(node.end(), 0);

@@ -5,7 +5,7 @@ use crate::kill::Told;
 use crate::node::{Node, Trouble, handle_of, patiently};
 use crate::trace::{Call, read_trace};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -107,10 +107,14 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
     bar.set_style(ProgressStyle::with_template("syscalls {bar:30} {pos}/{len} {msg}")?);
     let mut swept = Swept { faults: truth.faults, acknowledged: truth.acknowledged, ..Swept::default() };
     let mut wanted = places(plan, &truth.counts)?;
+    let asked: BTreeSet<_> = wanted.iter().map(|(kind, call, _)| (*kind, *call)).collect();
     for _ in 0..ROUNDS {
         wanted = sweep(plan, &template, &bar, wanted, &mut swept).await?;
     }
-    let Swept { hits, threads, mut faults, acknowledged, unknown } = swept;
+    let Swept { hits, threads, calls, mut faults, acknowledged, unknown } = swept;
+    // One that is made under another name would be looked for in vain, and nobody would see it among the others.
+    let never = asked.difference(&calls);
+    faults.extend(never.map(|(kind, call)| format!("{kind:?} at {call}: no life came to it")));
     faults.extend(wanted.iter().map(|(kind, call, nth)| format!("{kind:?} at {call} {nth}: never reached")));
     bar.finish_and_clear();
     let violations = faults.len() as u64;
@@ -137,6 +141,8 @@ type Place = (Kind, &'static str, u64);
 struct Swept {
     hits: BTreeMap<Kind, u64>,
     threads: BTreeMap<String, u64>,
+    /// The calls that a life came to, of each kind.
+    calls: BTreeSet<(Kind, &'static str)>,
     faults: Vec<String>,
     acknowledged: u64,
     unknown: u64,
@@ -189,6 +195,7 @@ async fn sweep(
         swept.faults.extend(life.faults.iter().map(|fault| format!("{kind:?} at {call} {nth}: {fault}")));
         if let Some(hit) = &life.hit {
             *swept.hits.entry(kind).or_default() += 1;
+            swept.calls.insert((kind, call));
             *swept.threads.entry(hit.thread.clone()).or_default() += 1;
             bar.inc(1);
         } else {

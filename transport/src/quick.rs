@@ -1,7 +1,7 @@
 //! Checks of relations that cost little: answered where they lie, like every other check. What costs more goes
 //! to a task of its own, and begins anew there.
 
-use crate::answer::{Asking, fault};
+use crate::answer::{Asking, fault, unready};
 use crate::catalogue::authorize;
 use crate::connection::Line;
 use crate::end::End;
@@ -193,12 +193,15 @@ impl Asking<'_> {
         out: &mut Outbox,
         budget: u32,
     ) -> Result<bool, Fault> {
+        self.afford(1)?;
         let query = frame.check_relation()?;
         self.sees(query.at_least)?;
+        if self.engine.is_asleep(self.bound) {
+            return Err(unready(self.engine.unready(&self.bound.home)));
+        }
         if !self.may_check() {
             return Err(Fault::refused(Refusal::Unauthorized));
         }
-        self.afford(1)?;
         let tuple = TupleRef { subject: query.subject, relation: query.relation, object: query.object };
         let (now, seen) = (self.reading.now(), self.reading.seen());
         let ask = Ask { budget, gone: self.gone, ..Ask::at(now) };

@@ -3,8 +3,8 @@
 //! The kernel hands out datagrams of one peer that came behind one another as one message of up to 64 KiB. quinn has a
 //! buffer for 32 such messages of 92 KiB, which it asks for as zeros: in memory that a start has used and given back,
 //! all of it is written over and stays in memory, however little ever comes. Here there is room for one message, and
-//! for one more whenever all of them were filled at once, up to 8. quinn, told that each message is one datagram, gets
-//! them one by one: a copy of each, which is a small part of its decryption.
+//! for one more whenever all of them were filled at once, up to 8. quinn, told that a message is four datagrams at most,
+//! gets them four by four: a copy of each, which is a small part of its decryption.
 
 use quinn::udp::{BATCH_SIZE, RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, UdpPoller};
@@ -20,7 +20,10 @@ const MESSAGE_BYTES: usize = 64 * 1024;
 /// LIMIT: messages that one call to the kernel gives, as soon as so many came at once.
 const MESSAGES: usize = if BATCH_SIZE < 8 { BATCH_SIZE } else { 8 };
 
-/// A socket that gives datagrams one by one.
+/// LIMIT: datagrams that are handed on as one message.
+const SEGMENTS: usize = 4;
+
+/// A socket that gives few datagrams at once.
 pub(crate) struct Sparing {
     socket: Arc<dyn AsyncUdpSocket>,
     /// Nobody ever waits for it: an endpoint receives on one task.
@@ -65,14 +68,14 @@ impl Received {
         let mut parts = self.parts.iter_mut();
         // What is behind the last part has no room, and is not shown.
         let mut slices: [IoSliceMut<'_>; MESSAGES] =
-            std::array::from_fn(|_| IoSliceMut::new(parts.next().map_or(&mut [][..], |part| &mut **part)));
+            std::array::from_fn(|_| IoSliceMut::new(parts.next().map_or(&mut [], |part| &mut **part)));
         let (slices, metas) = (slices.get_mut(..room), self.metas.get_mut(..room));
         let count = ready!(socket.poll_recv(cx, slices.unwrap_or_default(), metas.unwrap_or_default()))?;
         (self.count, self.next, self.from) = (count.min(room), 0, 0);
         Poll::Ready(Ok(()))
     }
 
-    /// Puts the next datagram into a buffer. One that is longer than the buffer is longer than what peers were told
+    /// Puts the next datagrams of one message into a buffer. One that is longer than the buffer is longer than what peers were told
     /// to send: it comes out empty, so that whoever counts what was done counts it. `None` when there is none left.
     fn hand_on(&mut self, to: &mut [u8]) -> Option<RecvMeta> {
         if self.next >= self.count {
@@ -81,18 +84,19 @@ impl Received {
         let meta = self.metas.get(self.next).copied()?;
         let whole = self.parts.get(self.next)?.get(..meta.len)?;
         let (from, stride) = (self.from, meta.stride.clamp(1, MESSAGE_BYTES));
-        let one = whole.get(from..).unwrap_or_default();
-        let one = one.get(..stride).unwrap_or(one);
-        self.from += one.len();
+        let some = whole.get(from..).unwrap_or_default();
+        let fits = (to.len() / stride).max(1) * stride;
+        let some = some.get(..fits).unwrap_or(some);
+        self.from += some.len();
         if self.from >= meta.len {
             (self.next, self.from) = (self.next + 1, 0);
         }
-        let to = to.get_mut(..one.len());
+        let to = to.get_mut(..some.len());
         let len = to.as_ref().map_or(0, |to| to.len());
         if let Some(to) = to {
-            to.copy_from_slice(one);
+            to.copy_from_slice(some);
         }
-        Some(RecvMeta { len, stride: len, ..meta })
+        Some(RecvMeta { len, stride: stride.min(len), ..meta })
     }
 
     /// Hands on as many as there are buffers for.
@@ -142,7 +146,7 @@ impl AsyncUdpSocket for Sparing {
     }
 
     fn max_receive_segments(&self) -> usize {
-        1
+        SEGMENTS
     }
 
     fn may_fragment(&self) -> bool {
@@ -214,7 +218,7 @@ mod tests {
             let count = 1 + below(MESSAGE_BYTES.min(64 * 1_472) / stride);
             let len = (stride * count).saturating_sub(below(stride));
             let bytes: Vec<u8> = (0..len).map(|_| below(256) as u8).collect();
-            for one in bytes.chunks(stride).filter(|one| one.len() <= 1_472) {
+            for one in bytes.chunks(stride).filter(|one| one.len() <= SEGMENTS * 1_472) {
                 wanted.push_back((one.to_vec(), port));
             }
             messages.push_back((bytes, stride, port));
@@ -222,9 +226,9 @@ mod tests {
         let socket = Sparing::over(Arc::new(Kernel(Mutex::new(messages))));
         let mut cx = Context::from_waker(Waker::noop());
         loop {
-            let mut bytes = vec![0; 1_472 * BATCH_SIZE];
+            let mut bytes = vec![0; SEGMENTS * 1_472 * BATCH_SIZE];
             let mut bufs: Vec<_> =
-                bytes.chunks_mut(1_472).map(IoSliceMut::new).take(1 + below(BATCH_SIZE)).collect();
+                bytes.chunks_mut(SEGMENTS * 1_472).map(IoSliceMut::new).take(1 + below(BATCH_SIZE)).collect();
             let mut metas = [RecvMeta::default(); BATCH_SIZE];
             let Poll::Ready(given) = socket.poll_recv(&mut cx, &mut bufs, &mut metas) else { break };
             let given = given.unwrap();
@@ -233,8 +237,10 @@ mod tests {
                 if meta.len == 0 {
                     continue;
                 }
-                let (bytes, port) = wanted.pop_front().expect("no more than came");
-                assert!(buf[..meta.len] == bytes[..] && meta.stride == meta.len && meta.addr.port() == port);
+                for one in buf[..meta.len].chunks(meta.stride) {
+                    let (bytes, port) = wanted.pop_front().expect("no more than came");
+                    assert!(*one == bytes[..] && meta.addr.port() == port);
+                }
             }
         }
         assert_eq!(wanted.len(), 0, "all of them came");

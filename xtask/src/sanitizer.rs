@@ -25,19 +25,23 @@ pub(crate) fn missing(name: &str) -> Option<String> {
 }
 
 fn tried(name: &str, program: &Path) -> Option<String> {
-    let mut child = compiler()
+    let started = compiler()
         .args(["--edition", "2024", "--crate-type", "bin", "-", "-o"])
         .arg(program)
         .arg(format!("-Zsanitizer={name}"))
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
-        .spawn()
-        .ok()?;
+        .spawn();
+    let Ok(mut child) = started else {
+        return Some(format!("the compiler has no sanitizer {name:?} here (it does not start)"));
+    };
     if let Some(mut input) = child.stdin.take() {
         input.write_all(FAULTY.as_bytes()).ok();
     }
-    let output = child.wait_with_output().ok()?;
+    let Ok(output) = child.wait_with_output() else {
+        return Some(format!("the compiler has no sanitizer {name:?} here (it does not end)"));
+    };
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or_default().to_owned();
         return Some(format!("the compiler has no sanitizer {name:?} here ({said})"));
@@ -45,7 +49,9 @@ fn tried(name: &str, program: &Path) -> Option<String> {
     if name != ADDRESS {
         return None;
     }
-    let ran = Command::new(program).output().ok()?;
+    let Ok(ran) = Command::new(program).output() else {
+        return Some(format!("what is planted for the sanitizer {name:?} does not run here"));
+    };
     let found = String::from_utf8_lossy(&ran.stderr).contains("AddressSanitizer: heap-use-after-free");
     (!found).then(|| format!("the sanitizer {name:?} does not notice what is planted here"))
 }

@@ -91,6 +91,7 @@ fn over_quic(count: u32) -> Result<(), Why> {
         version: 0,
         limits: Limits::default(),
         busy_poll: false,
+        cores: Vec::new(),
     };
     let door = Door::open(house.engine.clone(), config)?;
     let relations = graph::relations(LITTLE)?;

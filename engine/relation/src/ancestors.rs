@@ -23,6 +23,8 @@ use tessera_policy::Chunked;
 const STEPS_MAX: usize = 48;
 /// LIMIT: tuples that one edit may look at to keep lists: some 50 us.
 const LOOKS_MAX: usize = 1_024;
+/// LIMIT: entries of one object's list, of all its rules, from which on no other rule has any.
+const LISTED_MAX: usize = 8 * STEPS_MAX;
 /// LIMIT: tuples that edits may look at in a row beyond [`LOOKS_FREE`] each. Behind that they keep the lists of their own
 /// objects alone.
 const DEBT_MAX: usize = 256 * LOOKS_MAX;
@@ -197,7 +199,12 @@ impl Relations {
         if !has_any(object.forward(), self.schema.leading.runs.get(own)) {
             return list;
         }
+        let before = *looks;
         for number in self.schema.leading.rules.get(own).into_iter().flatten() {
+            // What has no entry is searched for.
+            if looks.saturating_sub(before) > LOOKS_MAX || list.len() > LISTED_MAX {
+                break;
+            }
             list.extend(self.come_by((about, *number), looks).unwrap_or_default());
         }
         list

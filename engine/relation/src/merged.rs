@@ -3,9 +3,15 @@
 
 use crate::objects::ObjectId;
 use crate::plan::Visit;
+use crate::question::RELATION_DEPTH;
 use crate::runs::Side;
 use crate::schema::{Rule, Schema};
 use crate::words::{RelationId, TypeId};
+
+/// LIMIT: relations of one object that count in one another here: as many as an answer may lie away.
+const LINKS_MAX: usize = RELATION_DEPTH as usize;
+/// LIMIT: runs, and rules that they lead to, of one relation with those that count in it.
+const TOLD_MAX: usize = 256;
 
 /// What the tuples of one run mean.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -127,6 +133,11 @@ impl Schema {
         while let Some(number) = open.get(at).copied() {
             at += 1;
             let rule = self.rule_at(number).filter(usable)?;
+            // A chain of more is too deep for an answer from here, and what it names would be kept for each of its links.
+            let told: usize = merged.told.iter().map(|told| 1 + told.below.len()).sum();
+            if at > LINKS_MAX || told > TOLD_MAX {
+                return None;
+            }
             if rule.met {
                 merged.sets.push(rule.relation);
                 continue;

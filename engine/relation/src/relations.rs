@@ -245,11 +245,13 @@ impl Relations {
     /// Names that the model does not have, tuples of the question that do not fit it, and answers that
     /// cost more or lie deeper than one may. None of them is a permit.
     pub fn check(&self, ask: &Ask<'_>, tuple: &TupleRef<'_>) -> Result<Answer, AskError> {
-        let stored = self.both_stored(tuple);
-        if let Some(answer) = stored.as_ref().and_then(|both| self.swift(ask, both)) {
+        let (stored, mut looked) = (self.both_stored(tuple), 0);
+        if let Some(answer) = stored.as_ref().and_then(|both| self.swift(ask, both, &mut looked)) {
             return Ok(answer);
         }
-        self.search(ask, tuple, stored.map(|both| (both.node(), both.subject())))
+        let found = self.search(ask, tuple, stored.map(|both| (both.node(), both.subject())));
+        // What was looked at for nothing is paid, too.
+        found.map(|answer| Answer { steps: answer.steps.saturating_add(looked), ..answer })
     }
 
     /// The same, where the search has to tell.

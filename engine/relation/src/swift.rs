@@ -71,9 +71,9 @@ impl Relations {
         Some(Both { about, relation, named, subject_type })
     }
 
-    /// The answer to a check, where lists tell it.
+    /// The answer to a check, where lists tell it; and how much was looked at, where they do not.
     #[inline]
-    pub(crate) fn swift(&self, ask: &Ask<'_>, both: &Both<'_>) -> Option<Answer> {
+    pub(crate) fn swift(&self, ask: &Ask<'_>, both: &Both<'_>, looked: &mut u32) -> Option<Answer> {
         let listed = !self.deep && self.flat.is_kept() && self.schema.sets.chain < CHAIN_MAX;
         let gone = ask.gone.is_some_and(|gone| gone.load(Ordering::Relaxed));
         if !listed || gone || !ask.contextual.is_empty() {
@@ -87,13 +87,14 @@ impl Relations {
             depth: ask.depth,
             deepest: 0,
             looked: 0,
+            limit: ask.budget.min(LOOKED_MAX),
             wanted: 0,
             len: 0,
             targets: [Node::NONE; TARGETS_MAX],
         };
-        let permitted = swift.rule(rule, 0)?;
-        let steps = swift.looked;
-        (steps <= ask.budget).then_some(Answer { permitted, valid_until: UnixMillis(u64::MAX), steps })
+        let found = swift.rule(rule, 0);
+        *looked = swift.looked;
+        Some(Answer { permitted: found?, valid_until: UnixMillis(u64::MAX), steps: swift.looked })
     }
 }
 
@@ -107,6 +108,8 @@ struct Swift<'a, 'b> {
     /// Steps to what lies deepest, at least as many as there are.
     deepest: u32,
     looked: u32,
+    /// LIMIT: what may be looked at: what is left of the question's budget at most.
+    limit: u32,
     /// A bit for the end of the number of each set that is wanted.
     wanted: u64,
     len: usize,
@@ -115,6 +118,13 @@ struct Swift<'a, 'b> {
 }
 
 impl<'a> Swift<'a, '_> {
+    /// Counts what is looked at; none when it is too much for here.
+    #[inline]
+    fn look(&mut self, count: u32) -> Option<()> {
+        self.looked = self.looked.saturating_add(count);
+        if self.looked <= self.limit { Some(()) } else { None }
+    }
+
     /// Whether the subject is in a relation to the object, so many steps away.
     fn rule(&mut self, rule: &'a Rule, depth: u32) -> Option<bool> {
         if let Some(merged) = &rule.merged {
@@ -129,7 +139,8 @@ impl<'a> Swift<'a, '_> {
 
     /// One step of a program over relations of the object.
     fn op(&mut self, rule: &'a Rule, at: usize, depth: u32) -> Option<bool> {
-        self.looked += 1;
+        // Operators over operators name the same one again and again: each time counts.
+        self.look(1)?;
         match *rule.program.get(at)? {
             Op::Computed(relation) => {
                 self.rule(self.relations.schema.rule(rule.type_id, relation)?, depth + 1)
@@ -171,6 +182,7 @@ impl<'a> Swift<'a, '_> {
         let below = depth + merged.same + 1;
         for told in merged.leading() {
             for edge in object.forward().of(told.relation, told.set) {
+                self.look(1)?;
                 let target = ObjectId(edge.object());
                 let found = relations.tuples.objects.get(target).filter(|_| !edge.is_timed())?;
                 for (_, number) in told.below.iter().filter(|(type_id, _)| *type_id == found.type_id) {
@@ -199,14 +211,16 @@ impl<'a> Swift<'a, '_> {
         depth: u32,
     ) -> Option<bool> {
         let relations = self.relations;
-        let rule = relations.schema.rule_at(number).filter(|_| self.looked <= LOOKED_MAX)?;
-        self.looked += 1;
+        let rule = relations.schema.rule_at(number)?;
+        self.look(1)?;
         if rule.met {
             self.want(Node::new(about.0, rule.relation.0).typed(rule.type_id))?;
             self.deepest = self.deepest.max(depth);
             return Some(false);
         }
         let list = relations.ancestors.of(about);
+        // What other rules have there is passed by: a small part of what an entry of its own costs.
+        self.look(u32::try_from(list.len() / 16).unwrap_or(u32::MAX))?;
         let mut listed = false;
         for one in list.iter().filter(|one| usize::from(one.from) == number) {
             listed = true;
@@ -241,7 +255,7 @@ impl<'a> Swift<'a, '_> {
         }
         let Side::Packed(list) = object.forward() else { return self.visit_apart(merged, object.forward()) };
         // At most as many as a line holds.
-        self.looked += 1 + u32::try_from(list.len() / 4).unwrap_or(0);
+        self.look(1 + u32::try_from(list.len() / 4).unwrap_or(0))?;
         for (run, words) in Words::of(list) {
             let Some(told) = merged.of(run) else { continue };
             if let Some(type_id) = told.met {
@@ -279,10 +293,7 @@ impl<'a> Swift<'a, '_> {
     #[inline(never)]
     fn visit_apart(&mut self, merged: &Merged, side: Side<'_>) -> Option<bool> {
         for told in &merged.told {
-            self.looked += 1;
-            if self.looked > LOOKED_MAX {
-                return None;
-            }
+            self.look(1)?;
             for (who, itself) in [(Some(self.both.named.0), true), (self.everybody, false)] {
                 let (Some(number), Some(who)) = (told.named, who) else { continue };
                 if let Some(edge) = side.find(Edge::new(told.relation.0, RelationId::NONE.0, who.0))
@@ -296,6 +307,7 @@ impl<'a> Swift<'a, '_> {
                     if edge.is_timed() {
                         return None;
                     }
+                    self.look(1)?;
                     self.want(Node::new(edge.object(), told.set.0).typed(type_id))?;
                 }
             }
@@ -348,7 +360,7 @@ impl<'a> Swift<'a, '_> {
             side @ Side::Apart(_) => {
                 for one in above {
                     for back in side.of(one.relation, one.set) {
-                        if back.is_timed() || self.looked > LOOKED_MAX {
+                        if back.is_timed() {
                             return None;
                         }
                         if self.leads_in(one, ObjectId(back.object()))? {
@@ -364,7 +376,7 @@ impl<'a> Swift<'a, '_> {
     /// Whether a set that the subject stands in is one of them, or leads into one.
     #[inline]
     fn leads_in(&mut self, one: &Above, about: ObjectId) -> Option<bool> {
-        self.looked += 1;
+        self.look(1)?;
         let leads = self.relations.flat.entry(about);
         if (leads.ends | 1 << (about.0 & 63)) & self.wanted == 0 {
             return Some(false);
@@ -390,7 +402,7 @@ impl<'a> Swift<'a, '_> {
             return Some(true);
         }
         for lead in list.iter().filter(|lead| lead.from == one.relation && lead.own == type_id) {
-            self.looked += 1;
+            self.look(1)?;
             if lead.to == Node::NONE {
                 return None;
             }
@@ -487,7 +499,7 @@ mod tests {
                     let ask = Ask { depth, ..Ask::at(UnixMillis(0)) };
                     let Some(both) = relations.both_stored(&tuple) else { continue };
                     asked += 1;
-                    let Some(answer) = relations.swift(&ask, &both) else { continue };
+                    let Some(answer) = relations.swift(&ask, &both, &mut 0) else { continue };
                     let found = relations.search(&ask, &tuple, None).map(|found| found.permitted);
                     assert_eq!(Ok(answer.permitted), found, "seed {seed}, step {step}: {tuple:?}");
                     told += 1;
@@ -525,7 +537,7 @@ mod tests {
             let ask = Ask::at(UnixMillis(0));
             let tuple = TupleRef { subject: "user:ann", relation: "can_view", object: "document:1" };
             let told = |relations: &Relations| {
-                relations.swift(&ask, &relations.both_stored(&tuple)?).map(|answer| answer.permitted)
+                relations.swift(&ask, &relations.both_stored(&tuple)?, &mut 0).map(|answer| answer.permitted)
             };
             assert_eq!(told(&relations), Some(true));
             assert!(relations.remove(&TupleRef {

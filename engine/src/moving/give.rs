@@ -465,6 +465,8 @@ impl Job {
 
     /// It lives there: nobody needs it here in memory any more.
     async fn settled(&self, entry: &Arc<Entry>, taken: Taken) -> Result<MoveStatus, Stopped> {
+        let taken =
+            if taken.status == TakenStatus::Nothing { self.carry(TakeStep::Ask).await? } else { taken };
         self.until(taken, TakenStatus::Here).await?;
         if let Some(froze) = self.froze_ms {
             let gap = self.house().clock.elapsed_ms().saturating_sub(froze);
@@ -486,6 +488,9 @@ impl Job {
         let moving = self.moving(&entry).await?;
         if moving.is_some_and(|moving| moving.moved) {
             return Err(has_left());
+        }
+        if moving.is_some_and(|moving| moving.to != self.to) {
+            return Err(Stopped::Other("it is on its way to another cell"));
         }
         if moving.is_some() {
             order(self.house(), &entry, MoveStep::Stay).await?;

@@ -194,11 +194,8 @@ async fn order(
 
 /// Ends the tenant's actor, and removes all that there is of it here if it is to go. Blocks nobody.
 async fn clear(house: &Arc<House>, entry: &Arc<Entry>, forget: bool) -> Result<(), StorageError> {
-    if entry.standing() == Standing::Waking {
-        // What is being loaded must not come up behind this.
-        until_awake(house, entry).await;
-    }
-    entry.set_standing(Standing::Leaving);
+    // What is being loaded or put to sleep must not come to its end behind this.
+    leave(entry).await?;
     let actor = entry.actor.lock().take();
     if let Some(actor) = actor {
         drop(actor.stop_and_wait(None, None).await);
@@ -212,5 +209,33 @@ async fn clear(house: &Arc<House>, entry: &Arc<Entry>, forget: bool) -> Result<(
         Ok(())
     };
     entry.set_standing(Standing::Asleep);
+    if entry.is_away() || forget {
+        // Whoever was let in between.
+        entry.intake.refuse(Refusal::Redirect);
+    }
     done
+}
+
+/// Takes a tenant's standing for whoever removes it from memory, when nobody else is about to change it.
+async fn leave(entry: &Entry) -> Result<(), StorageError> {
+    let left = async {
+        loop {
+            // Before the look: what stirs in between is not missed.
+            let stirred = entry.stirred();
+            match entry.standing() {
+                Standing::Waking | Standing::Leaving => stirred.await,
+                now => {
+                    if entry.shift(now, Standing::Leaving) {
+                        return;
+                    }
+                }
+            }
+        }
+    };
+    tokio::time::timeout(wait::AWAKE_PATIENCE, left).await.map_err(|_| StorageError::Busy)
+}
+
+/// Whether a tenant is in memory, and nothing is left of its way here.
+fn has_arrived(entry: &Entry) -> bool {
+    entry.known_view().is_some_and(|view| view.root.full().course.moving.is_none())
 }

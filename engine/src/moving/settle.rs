@@ -103,10 +103,10 @@ impl Engine {
     }
 
     async fn open_copy(&self, caller: Caller, tenant: TenantId, loss: bool) -> Result<Settled, SubmitError> {
-        let on = Arc::clone(&self.house.store);
-        let found = self.house.work(move || on.arrivals()).await.map_err(|_| Refusal::NotReady)?;
+        let on = Arc::clone(&self.house);
+        let found = self.house.work(move || on.arrivals_left()).await.map_err(|_| Refusal::NotReady)?;
         let found = found.map_err(|error| store(&error))?;
-        let Some(Arriving { record, head }) = found.into_iter().find(|found| found.record.id == tenant)
+        let Some(Arriving { record, head, .. }) = found.into_iter().find(|found| found.record.id == tenant)
         else {
             return self.go_on_opening(tenant).await;
         };
@@ -141,6 +141,9 @@ impl Engine {
         let view = entry.known_view().ok_or(Refusal::NotReady)?;
         if view.root.full().course.moving.is_some_and(|moving| moving.to == self.house.own_cell()) {
             super::take::end_arrival(&self.house, &entry).await?;
+        } else if view.root.full().course.moving.is_none() && view.root.full().course.lent.is_none() {
+            // That it goes on was noted, and whoever said so never heard it.
+            self.house.began_here(&entry);
         }
         let head =
             self.house.store.head(tenant).map_err(|error| store(&error))?.ok_or(Refusal::CopyUnknown)?;
@@ -156,7 +159,7 @@ impl Engine {
         (epoch, whole): (Epoch, bool),
     ) -> Result<(), SubmitError> {
         let (house, tenant) = (&self.house, record.id);
-        house.open_by_word(tenant, epoch);
+        house.open_by_word(tenant, epoch)?;
         let opened = self.open_by_word(caller, record, (epoch, whole)).await;
         house.takings.lock().remove(&tenant);
         opened
@@ -182,10 +185,13 @@ impl Engine {
         let on = Arc::clone(&house.store);
         let claimed = house.work(move || on.claim(tenant, epoch)).await.map_err(|_| Refusal::NotReady)?;
         claimed.map_err(|error| store(&error))?;
-        // It may have been asked for in between, when there was nothing to load.
+        // It may have been asked for in between, when there was nothing to load, and such a load may end only now.
         entry.shift(Standing::Failed, Standing::Asleep);
         if !until_awake(house, &entry).await {
-            return Err(Refusal::TenantFailed.into());
+            entry.shift(Standing::Failed, Standing::Asleep);
+            if !until_awake(house, &entry).await {
+                return Err(Refusal::TenantFailed.into());
+            }
         }
         order(house, &entry, MoveStep::Claim { whole }).await?;
         entry.set_away(house.away(tenant));
@@ -239,9 +245,10 @@ impl Engine {
     /// Removes what is kept of a tenant that lives elsewhere, or was copied from there and never opened.
     async fn forget_copy(&self, tenant: TenantId) -> Result<Settled, SubmitError> {
         let house = &self.house;
-        let on = Arc::clone(&house.store);
+        let all = Arc::clone(house);
         let looked = house.work(move || {
-            let arriving = on.arrivals()?.into_iter().find(|found| found.record.id == tenant);
+            let on = &all.store;
+            let arriving = all.arrivals_left()?.into_iter().find(|found| found.record.id == tenant);
             Ok::<_, StorageError>((arriving, on.is_kept(tenant)?, on.head(tenant).ok().flatten()))
         });
         let looked = looked.await.map_err(|_| Refusal::NotReady)?;
@@ -250,8 +257,19 @@ impl Engine {
             arriving.as_ref().and_then(|found| found.head).or(head).map_or(Revision(0), |head| head.next);
         let settled =
             Settled { tenant, epoch: Epoch(0), revision: Revision(next.0.saturating_sub(1)), whole: true };
-        if arriving.is_some() {
+        if let Some(Arriving { head, .. }) = arriving {
             if self.placement(tenant).is_some_and(|placed| placed.cell == house.own_cell()) {
+                return Err(Refusal::CopyNeeded.into());
+            }
+            if house.is_opening(tenant) {
+                return Err(Refusal::MoveRunning.into());
+            }
+            // It may have left already, and nobody but the cell that it left knows.
+            let spared = |word: &Result<super::LastWord, CarryError>| {
+                word.as_ref().is_ok_and(|word| matches!(word.status, WordStatus::Nothing | WordStatus::Stays))
+            };
+            // What is not whole opens nowhere.
+            if head.is_some() && !self.words(tenant).await.iter().all(|(_, word)| spared(word)) {
                 return Err(Refusal::CopyNeeded.into());
             }
             self.drop_taking(&mut house.takings.lock(), tenant);
@@ -282,7 +300,7 @@ impl Engine {
         let house = &self.house;
         let last = |next: Revision| Revision(next.0.saturating_sub(1));
         let mut found = std::collections::BTreeMap::new();
-        for Arriving { record, head } in house.store.arrivals()? {
+        for Arriving { record, head, .. } in house.arrivals_left()? {
             let (revision, cell) = (head.map(|head| last(head.next)), house.away(record.id));
             found.insert(record.id, CopyFound { record, arriving: true, revision, cell });
         }

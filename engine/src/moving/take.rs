@@ -1,6 +1,6 @@
 //! The cell that takes a tenant.
 
-use super::{TakeStep, Taken, TakenStatus, clear, order, until_awake};
+use super::{TakeStep, Taken, TakenStatus, clear, has_arrived, order, until_awake};
 use crate::directory::{Entry, Standing};
 use crate::engine::Engine;
 use crate::house::House;
@@ -65,6 +65,11 @@ impl Taking {
         self.told.borrow().clone()
     }
 
+    /// What tells it from every other one of the same tenant.
+    pub(super) fn mark(&self) -> Arc<Told> {
+        Arc::clone(&self.told)
+    }
+
     fn is_copying(&self) -> bool {
         self.told.borrow().status == TakenStatus::Copying
     }
@@ -72,6 +77,10 @@ impl Taking {
     /// Whether something is being done about it.
     fn is_busy(&self) -> bool {
         matches!(self.told.borrow().status, TakenStatus::Copying | TakenStatus::Opening)
+    }
+
+    fn is_opening(&self) -> bool {
+        self.told.borrow().status == TakenStatus::Opening
     }
 
     fn is_idle(&self, now_ms: u64) -> bool {
@@ -86,13 +95,26 @@ impl House {
     /// Whether the tenant is being opened here by somebody who knows what is left to do.
     pub(super) fn is_opening(&self, tenant: TenantId) -> bool {
         let takings = self.takings.lock();
-        takings.get(&tenant).is_some_and(|taking| taking.told.borrow().status == TakenStatus::Opening)
+        takings.get(&tenant).is_some_and(Taking::is_opening)
+    }
+
+    /// Whether a copy of it is being written, opened or dropped here.
+    pub(super) fn is_taken_now(&self, tenant: TenantId) -> bool {
+        self.takings.lock().get(&tenant).is_some_and(|taking| taking.dropped || taking.is_busy())
     }
 
     /// It is opened here by an operator's word.
-    pub(super) fn open_by_word(&self, tenant: TenantId, epoch: Epoch) {
+    ///
+    /// # Errors
+    /// `MoveRunning` while a copy of it is being written, opened or dropped.
+    pub(super) fn open_by_word(&self, tenant: TenantId, epoch: Epoch) -> Result<(), Refusal> {
         let opening = Taking::closed(epoch, Taken { status: TakenStatus::Opening, ..Taken::default() });
-        self.takings.lock().insert(tenant, opening);
+        let mut takings = self.takings.lock();
+        if takings.get(&tenant).is_some_and(|taking| taking.dropped || taking.is_busy()) {
+            return Err(Refusal::MoveRunning);
+        }
+        takings.insert(tenant, opening);
+        Ok(())
     }
 }
 
@@ -149,7 +171,11 @@ impl Engine {
             TakeStep::Open { record, epoch, frame } => self.begin_opening(tenant, record, (epoch, frame)),
             TakeStep::Drop => {
                 self.may_come(tenant, None)?;
-                self.drop_taking(&mut self.house.takings.lock(), tenant);
+                let mut takings = self.house.takings.lock();
+                if takings.get(&tenant).is_some_and(Taking::is_opening) {
+                    return Err(Limit::Moves.busy());
+                }
+                self.drop_taking(&mut takings, tenant);
                 Ok(Taken::default())
             }
         }
@@ -200,7 +226,7 @@ impl Engine {
             return Err(Refusal::Duplicate);
         }
         let mut takings = self.house.takings.lock();
-        if takings.get(&tenant).is_some_and(|taking| taking.dropped) {
+        if takings.get(&tenant).is_some_and(|taking| taking.dropped || taking.is_opening()) {
             return Err(Limit::Moves.busy());
         }
         let asked_ms = self.house.clock.elapsed_ms();
@@ -267,9 +293,9 @@ impl Engine {
             let opening = Taking::closed(epoch, Taken { status: TakenStatus::Opening, ..Taken::default() });
             let told = Arc::clone(&opening.told);
             match takings.get(&tenant) {
-                Some(known) if known.told().status == TakenStatus::Opening && known.epoch == epoch => {
-                    return Ok(known.told());
-                }
+                Some(known) if known.is_opening() && known.epoch == epoch => return Ok(known.told()),
+                // What is being dropped is gone before anything of it is opened.
+                Some(known) if known.dropped || known.is_opening() => return Err(Limit::Moves.busy()),
                 Some(_) | None => drop(takings.insert(tenant, opening)),
             }
             told
@@ -291,11 +317,6 @@ fn failed(told: &Told, tenant: TenantId, error: &dyn std::fmt::Display) {
         told.trouble = Some(error.to_string());
         told.status = TakenStatus::Failed;
     });
-}
-
-/// Whether a tenant is in memory, and nothing is left of its way here.
-fn has_arrived(entry: &Entry) -> bool {
-    entry.known_view().is_some_and(|view| view.root.full().course.moving.is_none())
 }
 
 /// Removes what is left here of a tenant that comes back, with its actor; where nothing is left, nothing.
@@ -427,6 +448,7 @@ async fn open(engine: Engine, (record, own): (TenantRecord, Placement), frame: V
     match note_arrival(&house, &entry, MoveStep::Arrive).await {
         Ok(()) => {
             tracing::info!(%tenant, "a tenant has come from another cell");
+            entry.release(Hold::Own);
             told.send_modify(|told| told.status = TakenStatus::Here);
         }
         Err(error) => failed(&told, tenant, &error),
@@ -458,8 +480,15 @@ fn came(house: &House, tenant: TenantId) -> Result<MoveStep, StorageError> {
     let own = house.own_cell();
     let moved = |event: &Event| matches!(event, Event::TenantMoved { to, .. } if *to == own);
     let frames = house.store.history(tenant, last, 1)?;
-    let by_word = frames.iter().any(|frame| frame.events.iter().any(moved));
-    Ok(if by_word { MoveStep::Arrive } else { MoveStep::Claim { whole: false } })
+    if frames.iter().any(|frame| frame.events.iter().any(moved)) {
+        return Ok(MoveStep::Arrive);
+    }
+    // Whoever opens what may lack something takes a later epoch than the move had.
+    let view = house.entry(tenant).and_then(|entry| entry.known_view());
+    let epoch = view.and_then(|view| view.root.full().course.moving).map(|moving| moving.epoch);
+    let placed = house.system().and_then(|view| view.root.full().placements.get(tenant));
+    let whole = placed.is_some_and(|placed| placed.cell == own && Some(placed.epoch) == epoch);
+    Ok(MoveStep::Claim { whole })
 }
 
 /// Ends the move of a tenant that is awake here and has not noted that it has come.
@@ -480,5 +509,6 @@ pub(crate) async fn arrive(house: Arc<House>, tenant: TenantId) {
     }
     if let Err(error) = end_arrival(&house, &entry).await {
         tracing::warn!(%tenant, %error, "a tenant that came from another cell is not open yet");
+        house.tend(tenant);
     }
 }

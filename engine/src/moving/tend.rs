@@ -2,7 +2,8 @@
 //! its node went down goes on, and a cell that was restored opens nothing before the others have been heard.
 
 use super::give::Stopped;
-use super::{CarryError, TakeStep, Taken, TakenStatus, WordStatus, order};
+use super::take::Taking;
+use super::{CarryError, TakeStep, WordStatus, order};
 use crate::directory::Entry;
 use crate::engine::Engine;
 use crate::house::House;
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_model::moving::{MoveStep, Moving};
 use tessera_model::record::TenantRecord;
 use tessera_model::{Caller, CellId, Command, Epoch, Placement, Receipt, Refusal, Revision, TenantId};
-use tessera_storage::{Arriving, Head};
+use tessera_storage::{Arriving, Head, StorageError};
 use tokio::sync::{Notify, OwnedMutexGuard};
 
 /// LIMIT: tenants whose moves are looked after one behind the other in one go; the others the next time.
@@ -47,6 +48,8 @@ pub(crate) struct Tended {
     of_this_life: Mutex<BTreeSet<TenantId>>,
     /// Tenants of which another cell has, or may have, a copy.
     waiting: Mutex<BTreeSet<TenantId>>,
+    /// The last of them that was looked after.
+    last: Mutex<TenantId>,
     /// One thing at a time happens to the move of a tenant.
     one: Mutex<BTreeMap<TenantId, Arc<tokio::sync::Mutex<()>>>>,
     /// The cell was restored, and the others have not said yet what has left it.
@@ -80,6 +83,14 @@ impl Tended {
 }
 
 impl House {
+    /// What was copied here and is nobody's tenant yet; also where only the word of this cell's system tenant is missing.
+    pub(super) fn arrivals_left(&self) -> Result<Vec<Arriving>, StorageError> {
+        let found = self.store.arrivals()?;
+        let Some(view) = self.system() else { return Ok(Vec::new()) };
+        let adopted = |tenant| self.away(tenant).is_none() && view.root.full().tenants.see(tenant).is_some();
+        Ok(found.into_iter().filter(|found| !found.opened || !adopted(found.record.id)).collect())
+    }
+
     /// Notes that a move is to be looked after, and begins to.
     pub(super) fn tend(self: &Arc<Self>, tenant: TenantId) {
         self.tended.waiting.lock().insert(tenant);
@@ -143,19 +154,25 @@ impl Engine {
     /// Does what is left of moves: asks for the last word of tenants that were copied and not opened, and goes on with
     /// those that were leaving when the node went down. To be called again and again: each time does what can be done.
     pub async fn tend_moves(&self) {
-        let waiting: Vec<TenantId> =
-            self.house.tended.waiting.lock().iter().copied().take(TENDED_AT_ONCE).collect();
+        let last = *self.house.tended.last.lock();
+        let waiting: Vec<TenantId> = {
+            let waiting = self.house.tended.waiting.lock();
+            // Those behind the last one of before come first: one that cannot be done keeps nobody else waiting for ever.
+            let (before, behind): (Vec<_>, Vec<_>) = waiting.iter().copied().partition(|one| *one <= last);
+            behind.into_iter().chain(before).take(TENDED_AT_ONCE).collect()
+        };
         for tenant in waiting {
             self.tend_one(tenant).await;
+            *self.house.tended.last.lock() = tenant;
         }
         let house = Arc::clone(&self.house);
-        let found = self.house.work(move || house.store.arrivals()).await;
+        let found = self.house.work(move || house.arrivals_left()).await;
         let found = match found {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => return tracing::warn!(%error, "nobody knows which tenants were copied here"),
             Err(_) => return,
         };
-        for Arriving { record, head } in found.into_iter().take(TENDED_AT_ONCE) {
+        for Arriving { record, head, .. } in found.into_iter().take(TENDED_AT_ONCE) {
             if let Some(head) = head {
                 self.tend_copy(&record, head).await;
             }
@@ -165,8 +182,9 @@ impl Engine {
     /// A whole copy waits here: whoever gave it is asked for the last word.
     async fn tend_copy(&self, record: &TenantRecord, head: Head) {
         let tenant = record.id;
-        let busy = |taken: &Taken| matches!(taken.status, TakenStatus::Copying | TakenStatus::Opening);
-        if self.house.takings.lock().get(&tenant).is_some_and(|taking| busy(&taking.told())) {
+        // What is said below is said of the copy that is here now.
+        let seen = self.house.takings.lock().get(&tenant).map(Taking::mark);
+        if self.house.is_taken_now(tenant) {
             return;
         }
         for (cell, word) in self.words(tenant).await {
@@ -176,7 +194,16 @@ impl Engine {
                 WordStatus::Leaving => return,
                 WordStatus::Stays => {
                     tracing::info!(%tenant, from = cell.0, "a tenant that was copied here stays where it was: the copy goes");
-                    self.drop_taking(&mut self.house.takings.lock(), tenant);
+                    let mut takings = self.house.takings.lock();
+                    let now = takings.get(&tenant).map(Taking::mark);
+                    let same = match (&now, &seen) {
+                        (None, None) => true,
+                        (Some(now), Some(seen)) => Arc::ptr_eq(now, seen),
+                        (None, Some(_)) | (Some(_), None) => false,
+                    };
+                    if same {
+                        self.drop_taking(&mut takings, tenant);
+                    }
                     return;
                 }
                 WordStatus::Moved => {
@@ -236,6 +263,10 @@ impl Engine {
     async fn tend_leaving(&self, entry: &Arc<Entry>, moving: Moving) -> Result<bool, Stopped> {
         let (house, tenant) = (&self.house, entry.tenant);
         if moving.to == house.own_cell() {
+            // It has come, and that was not noted yet.
+            if !house.is_taken_now(tenant) {
+                super::take::end_arrival(house, entry).await?;
+            }
             return Ok(true);
         }
         if moving.moved {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// LIMIT: how long a tenant may take to be in memory.
-const AWAKE_PATIENCE: Duration = Duration::from_secs(600);
+pub(super) const AWAKE_PATIENCE: Duration = Duration::from_secs(600);
 
 /// Waits until a tenant is awake; false when it has failed, or does not come.
 pub(super) async fn until_awake(house: &Arc<House>, entry: &Arc<Entry>) -> bool {

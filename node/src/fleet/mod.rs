@@ -69,6 +69,8 @@ pub(crate) struct Talk {
     engine: Engine,
     peers: Arc<Peers>,
     every: Duration,
+    /// Held by whoever does what is left of moves.
+    tending: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Talk {
@@ -77,7 +79,7 @@ impl Talk {
         let peers = Arc::new(Peers::new(read.trust, read.keys));
         engine.set_carrier(Arc::new(carry::Links::new(engine.clone(), Arc::clone(&peers))));
         let every = Duration::from_secs(config.fleet.sync_seconds.max(1));
-        Self { engine: engine.clone(), peers, every }
+        Self { engine: engine.clone(), peers, every, tending: Arc::default() }
     }
 
     /// The connections to the other cells.
@@ -114,7 +116,14 @@ impl Talk {
         {
             tracing::warn!(%error, "the other cells have been heard, and that could not be noted yet");
         }
-        self.engine.tend_moves().await;
+        // Beside the rounds: a cell that does not answer holds up nobody else's placements.
+        if let Ok(one) = Arc::clone(&self.tending).try_lock_owned() {
+            let engine = self.engine.clone();
+            drop(tokio::spawn(async move {
+                engine.tend_moves().await;
+                drop(one);
+            }));
+        }
     }
 
     /// Goes on for ever: a round every so often, and at once after something has changed here.

@@ -185,7 +185,7 @@ fn a_restored_cell_hears_the_fleet_first() {
         let told = String::from_utf8_lossy(&done.stderr).into_owned();
         assert!(!done.status.success() && told.contains(code), "{line}: {told}");
     };
-    refused(&b, "tessera tenant take-back acme --accept-loss", "no tenant");
+    refused(&b, "tessera tenant take-back acme --accept-loss", "201");
     refused(&a, "tessera tenant forget-copy acme --yes", "605");
     a.done("tessera backup monday");
     a.done("tessera tenant move acme --to b");
@@ -194,15 +194,19 @@ fn a_restored_cell_hears_the_fleet_first() {
     a.kill();
     b.kill();
     a.done("tessera restore backups/monday --data restored --root-key root.key");
+    // Whom clients trust is no part of a backup.
+    a.done("cp -p data/certificate.* restored/");
     a.data = "restored";
     a.start();
     let waits = a.shell("tessera fleet status");
-    let told = String::from_utf8_lossy(&waits.stdout).into_owned();
+    let told = [&waits.stdout[..], &waits.stderr].map(String::from_utf8_lossy).concat();
     assert!(waits.status.code() == Some(1) && told.contains("was restored"), "{told}");
     let check = "tessera check orders.read --handle-file ../ann.session --key-file ../admin.key --timeout 2s";
     assert_ne!(a.shell(check).status.code(), Some(0), "it cannot know");
     b.start();
-    a.permits();
+    // Whoever is sent on knows both cells' certificates.
+    let sent_on = a.shell(&format!("{check} --ca ../trust.pem"));
+    assert_eq!(sent_on.status.code(), Some(0), "{sent_on:?}");
     a.done("tessera fleet placements | grep -q b");
     for _ in 0..600 {
         if !String::from_utf8_lossy(&a.shell("tessera fleet status").stdout).contains("was restored") {

@@ -33,6 +33,9 @@ const NO_ANSWER: &[&str] = &[
     "keys rotate",
     "backup erase",
     "tenant move",
+    "tenant take-back",
+    "tenant forget-copy",
+    "fleet open",
 ];
 
 /// The table of the document: command, fields. `a b`, `c` stands for `a b` and `a c`.
@@ -318,6 +321,7 @@ fn rules(asked: &mut Asked) {
     );
     asked.ask(0, "tessera fleet status");
     asked.ask(0, "tessera fleet placements");
+    asked.ask(0, "tessera tenant copies");
     let whole = asked.ask(0, "tessera usage");
     let names = whole["usage"].as_array().expect("figures").iter().map(|row| row["name"].clone());
     assert!(names.into_iter().any(|name| name == "node.tenants_awake"), "{whole}");

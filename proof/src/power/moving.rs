@@ -130,6 +130,11 @@ impl Pair {
         self.raise(world, false, tally).await?;
         let home = self.home(world).await;
         self.rest(world, home).await;
+        // Both have had their time to wake.
+        self.link.look();
+        if self.link.both() {
+            world.fault(TWO);
+        }
         Ok(())
     }
 

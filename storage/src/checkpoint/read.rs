@@ -2,9 +2,8 @@
 
 use super::Checkpoint;
 use super::schema::{
-    self, BUCKET, DIRECTORY, DirectoryRow, Life, Listed, Of, ROW, ROW_KEY_HEAD, SEAL_BYTES, SEGMENT, Table,
+    self, BUCKET, DIRECTORY, DirectoryRow, Life, Listed, Of, ROW, ROW_KEY_HEAD, SEAL_BYTES, Table,
 };
-use super::segment::Segment;
 use super::share;
 use crate::batch::Head;
 use crate::error::{Damage, StorageError};
@@ -391,22 +390,4 @@ pub(crate) fn decode_row(key: &[u8], value: &[u8]) -> Result<RowRead, RecordErro
     }
     let revision = Revision::take(&mut input)?;
     Ok(RowRead { value: Some(Private::new(input.rest().to_vec())), revision })
-}
-
-/// The segment that holds `revision`, or the last one before it.
-pub(crate) fn segment_at(
-    transaction: &ReadTransaction,
-    tenant: TenantId,
-    revision: Revision,
-) -> Result<Option<Segment>, StorageError> {
-    let (from, to) = (schema::segment_key(tenant, Revision(0)), schema::segment_key(tenant, revision));
-    let table = transaction.open_table(SEGMENT).map_err(StorageError::checkpoint("opening a table"))?;
-    let mut range =
-        table.range::<&[u8]>(from.as_slice()..=to.as_slice()).map_err(StorageError::checkpoint("reading"))?;
-    let Some(entry) = range.next_back() else { return Ok(None) };
-    let (key, value) = entry.map_err(StorageError::checkpoint("reading"))?;
-    let first = key.value().last_chunk::<8>().copied().unwrap_or_default();
-    Segment::read(tenant, Revision(u64::from_be_bytes(first)), value.value())
-        .map(Some)
-        .map_err(fault(Of::Segment, tenant))
 }

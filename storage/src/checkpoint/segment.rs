@@ -3,9 +3,12 @@
 //! Value: schema u16 ‖ closed u16 ‖ count u32 ‖ first u64 ‖ last u64 ‖ link before [32] ‖ link of the
 //! last [32] ‖ frames ‖ hash [16]. A closed segment is never written again.
 
-use super::schema::{self, Of, SEAL_BYTES, segment_key};
+use super::read;
+use super::schema::{self, Of, SEAL_BYTES, SEGMENT, segment_key};
+use crate::error::StorageError;
 use crate::record::frame::{Form, FrameView};
 use crate::record::{Field, Reader, RecordError, field::record};
+use redb::ReadTransaction;
 use tessera_model::limits::BUCKET_BYTES_MAX;
 use tessera_model::{Revision, TenantId};
 
@@ -142,4 +145,21 @@ impl Segment {
         }
         Ok(true)
     }
+}
+/// The segment that holds `revision`, or the last one before it.
+pub(crate) fn at(
+    transaction: &ReadTransaction,
+    tenant: TenantId,
+    revision: Revision,
+) -> Result<Option<Segment>, StorageError> {
+    let (from, to) = (segment_key(tenant, Revision(0)), segment_key(tenant, revision));
+    let table = transaction.open_table(SEGMENT).map_err(StorageError::checkpoint("opening a table"))?;
+    let mut range =
+        table.range::<&[u8]>(from.as_slice()..=to.as_slice()).map_err(StorageError::checkpoint("reading"))?;
+    let Some(entry) = range.next_back() else { return Ok(None) };
+    let (key, value) = entry.map_err(StorageError::checkpoint("reading"))?;
+    let first = key.value().last_chunk::<8>().copied().unwrap_or_default();
+    Segment::read(tenant, Revision(u64::from_be_bytes(first)), value.value())
+        .map(Some)
+        .map_err(read::fault(Of::Segment, tenant))
 }

@@ -6,7 +6,7 @@ use crate::checkpoint::ahead;
 use crate::checkpoint::aside::AsideFrames;
 use crate::checkpoint::read as table;
 use crate::checkpoint::schema::{DirectoryRow, Of};
-use crate::checkpoint::segment::Segment;
+use crate::checkpoint::segment::{self, Segment};
 use crate::checkpoint::share;
 use crate::disk::DiskFile;
 use crate::error::StorageError;
@@ -318,7 +318,7 @@ impl Embedded {
         let fault = |error: RecordError| table::damage(Of::Segment, error.text(), Some(tenant));
         let mut at = from;
         while at < row.next {
-            let segment = table::segment_at(transaction, tenant, at)?
+            let segment = segment::at(transaction, tenant, at)?
                 .filter(|segment| segment.next > at)
                 .ok_or_else(|| table::damage(Of::Segment, "a segment is missing", Some(tenant)))?;
             let mut wanted = |view: &FrameView<'_>| {
@@ -359,7 +359,7 @@ impl Embedded {
 
     /// The segment that new frames go into, or a new one.
     pub(crate) fn open_segment(transaction: &ReadTransaction, head: &Head) -> Result<Segment, StorageError> {
-        let last = match table::segment_at(transaction, head.tenant, Revision(u64::MAX)) {
+        let last = match segment::at(transaction, head.tenant, Revision(u64::MAX)) {
             Err(error @ StorageError::Damaged(_)) => {
                 // It stays as it is, for whoever reads history to find; what comes now stands behind it.
                 tracing::error!(tenant = %head.tenant, %error, "history is damaged; it goes on in a new segment");

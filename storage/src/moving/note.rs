@@ -12,13 +12,15 @@ use tessera_model::{Epoch, TenantId};
 /// LIMIT: tenants of which something was copied and not opened: over a hundred for each one that may come at once.
 pub(super) const ARRIVALS_MAX: usize = 512;
 
-/// A tenant of which something was copied, and that was not opened.
+/// A tenant of which something was copied, and that was not opened, or opened last.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Arriving {
     /// What is known of it.
     pub record: TenantRecord,
     /// Where the copy stands, in the epoch that it is to have here; none where it is not whole.
     pub head: Option<Head>,
+    /// It was opened in the store: whether anybody knows it as a tenant, the store does not know.
+    pub opened: bool,
 }
 
 impl Embedded {
@@ -55,9 +57,9 @@ impl Embedded {
         let mut found = Vec::with_capacity(noted.len());
         for record in noted {
             let row = self.shared.checkpoint.directory(record.id)?;
-            if let Some(row) = row.filter(|row| row.life == Life::Arriving) {
+            if let Some(row) = row.filter(|row| matches!(row.life, Life::Arriving | Life::Kept)) {
                 let head = (!row.keys.is_empty()).then(|| table::head_of(record.id, &row));
-                found.push(Arriving { record, head });
+                found.push(Arriving { record, head, opened: row.life == Life::Kept });
             }
         }
         Ok(found)

@@ -65,7 +65,9 @@ impl Routes {
                     continue;
                 }
                 // Another call was sent elsewhere meanwhile, and nobody needs these connections any more.
-                Attempt::Failed(ClientError::Closed) if !Arc::ptr_eq(&pool, &self.pool()) => {
+                Attempt::Failed(ClientError::Closed)
+                    if Instant::now() < deadline && !Arc::ptr_eq(&pool, &self.pool()) =>
+                {
                     now = Instant::now();
                     continue;
                 }
