@@ -159,8 +159,6 @@ pub(crate) struct Root {
     pub(crate) placements: Placements,
     /// How the tenant goes from cell to cell.
     pub(crate) course: tessera_model::moving::Course,
-    /// Of the system tenant: the last epoch in which the other cells have said what has left this one.
-    pub(crate) heard: Epoch,
     /// Tenants that are not deleted, by the hash of their name.
     pub(crate) tenant_names: Index<TenantId>,
     pub(crate) bootstrap: ([u8; 16], Deadline),
@@ -261,7 +259,6 @@ impl Root {
             tenants: Tenants::new(),
             placements: Placements::new(),
             course: tessera_model::moving::Course::default(),
-            heard: Epoch(0),
             tenant_names: Index::new(),
             bootstrap: ([0; 16], Deadline::NONE),
             clients: RedBlackTreeMapSync::new_sync(),

@@ -224,7 +224,7 @@ async fn leave(entry: &Entry) -> Result<(), StorageError> {
             let stirred = entry.stirred();
             match entry.standing() {
                 Standing::Waking | Standing::Leaving => stirred.await,
-                now => {
+                now @ (Standing::Asleep | Standing::Awake | Standing::Failed) => {
                     if entry.shift(now, Standing::Leaving) {
                         return;
                     }

@@ -108,7 +108,7 @@ impl House {
     fn must_hear(&self) -> bool {
         let Some(view) = self.system() else { return false };
         let root = view.root.full();
-        root.epoch > Epoch(1) && root.heard < root.epoch
+        root.epoch > Epoch(1) && root.placements.heard < root.epoch
     }
 
     /// The fleet is known: a cell that was restored stays closed until it has been heard.

@@ -73,7 +73,7 @@ impl State {
     /// The other cells have said what has left this one.
     pub(super) fn hear_fleet(&self) -> Result<Decided, Refusal> {
         self.only_system()?;
-        let heard = self.root.heard >= self.root.epoch;
+        let heard = self.root.placements.heard >= self.root.epoch;
         Ok(if heard { Decided::nothing() } else { Decided::of(Event::FleetHeard { epoch: self.root.epoch }) })
     }
 
@@ -138,7 +138,7 @@ impl State {
                 course.lent = course.lent.filter(|cell| *cell != own);
             }
             Event::TenantCopyGone => course.lent = None,
-            Event::FleetHeard { epoch } => self.root.heard = self.root.heard.max(epoch),
+            Event::FleetHeard { epoch } => self.root.placements.heard = self.root.placements.heard.max(epoch),
             _ => {}
         }
     }
@@ -158,8 +158,8 @@ impl State {
             events.push(Event::TenantLeaving { to, epoch, from });
             events.extend(moved.then_some(Event::TenantMoved { to, epoch }));
         }
-        if self.root.heard > Epoch(0) {
-            events.push(Event::FleetHeard { epoch: self.root.heard });
+        if self.root.placements.heard > Epoch(0) {
+            events.push(Event::FleetHeard { epoch: self.root.placements.heard });
         }
         events
     }

@@ -16,6 +16,8 @@ pub(crate) struct Placements {
     all: RedBlackTreeMapSync<(u32, TenantId), (Epoch, CellId)>,
     /// The sum of their hashes: the same for the same ones, in whatever order they came.
     digest: u64,
+    /// Of the system tenant: the last epoch in which the other cells have said what has left this one.
+    pub(crate) heard: Epoch,
 }
 
 /// LIMIT: how far the epoch of a placement may be ahead of the time of day, which restores take, ms: a day.
@@ -35,7 +37,7 @@ fn placement((key, value): (&(u32, TenantId), &(Epoch, CellId))) -> Placement {
 
 impl Placements {
     pub(crate) fn new() -> Self {
-        Self { all: RedBlackTreeMapSync::new_sync(), digest: 0 }
+        Self { all: RedBlackTreeMapSync::new_sync(), digest: 0, heard: Epoch(0) }
     }
 
     /// The share that a tenant lies in.
