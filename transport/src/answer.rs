@@ -226,8 +226,7 @@ fn known(
     let view = bound.entry.view();
     let reading = view.as_ref().map(|view| engine.read(view));
     let unready = if reading.is_none() { unready(engine.unready(&bound.entry)) } else { not_ready() };
-    let left = line.shared.budgets.left(bucket, now);
-    let budget = (left, line.shared.limits.checks_per_second);
+    let budget = (line.shared.budgets.left(bucket, now), line.shared.limits.checks_per_second);
     let mut asking = reading.map(|reading| Asking::new(engine, bound, reading, budget));
     let (mut since_renewed, policies): (u32, _) = (0, PolicySteps::counting());
     while desk.outbox.len() < ANSWERS_BYTES_MAX && policies.steps() < POLICY_STEPS_MAX {
