@@ -127,7 +127,8 @@ mod tests {
     #[test]
     fn what_is_taken_over_is_what_is_written() {
         let image = |no: u32| {
-            let refresh = if no / 700 % 2 == 0 && no % 3 == 0 { [no, no + 1, no] } else { [0; 3] };
+            let refresh =
+                if (no / 700).is_multiple_of(2) && no.is_multiple_of(3) { [no, no + 1, no] } else { [0; 3] };
             PlaceImage { refresh, ..PlaceImage::default() }
         };
         let images: Vec<PlaceImage> = (0..3_500).map(image).collect();

@@ -37,7 +37,7 @@ pub(crate) fn over(worlds: u64, edits: u32, parts: &[Omit], made: fn(u64) -> Sce
             for _ in 0..edits {
                 scene.edit();
             }
-            if seed % 7 == 0 {
+            if seed.is_multiple_of(7) {
                 scene.rules = scene.loaded();
             }
             ask(&mut scene, &mut tally, parts, &format!("seed {seed}, edited"));
@@ -60,7 +60,7 @@ fn ask(scene: &mut Scene, tally: &mut Tally, parts: &[Omit], what: &str) {
         let (told, valid_until) = scene.engine(&asked);
         assert_eq!(told, right, "{what}: {asked:?}\n{:#?}", scene.world);
         assert_eq!(scene.listed(&asked), right, "list, {what}: {asked:?}");
-        if nth % 5 == 0 {
+        if nth.is_multiple_of(5) {
             let change = scene.change(&asked);
             // What comes behind the horizon nobody has looked at.
             let far = Scene::HORIZON_MS + 1;
