@@ -304,6 +304,39 @@ impl Question<'_> {
 
     /// All subjects of a type (sets, when `set` is a relation) that are in the relation `root`.
     fn subjects(&self, root: Node, type_id: TypeId, set: RelationId) -> Result<Vec<ObjectId>, AskError> {
+        let found = self.named_below(root, (type_id, set), false)?;
+        if self.rule(root).is_some_and(|rule| rule.union_only) {
+            return Ok(found.into_iter().collect());
+        }
+        let (mut permitted, mut everybody_denied) = (BTreeSet::new(), false);
+        for object in &found {
+            let wildcard = set == RelationId::NONE && self.id_of(*object) == "*";
+            let allowed = Allowed { type_id, relation: set, wildcard };
+            if self.permits(root, Subject { object: *object, allowed })? {
+                permitted.insert(*object);
+            } else {
+                everybody_denied |= wildcard;
+            }
+        }
+        if everybody_denied {
+            // Everybody is taken away again; who is not is named in what takes away.
+            let allowed = Allowed { type_id, relation: set, wildcard: false };
+            for object in self.named_below(root, (type_id, set), true)?.difference(&found) {
+                if self.id_of(*object) != "*" && self.permits(root, Subject { object: *object, allowed })? {
+                    permitted.insert(*object);
+                }
+            }
+        }
+        Ok(permitted.into_iter().collect())
+    }
+
+    /// Subjects of a type (or sets) that tuples name below a relation; also in what is taken away, if `all`.
+    fn named_below(
+        &self,
+        root: Node,
+        (type_id, set): (TypeId, RelationId),
+        all: bool,
+    ) -> Result<BTreeSet<ObjectId>, AskError> {
         let mut seen = Seen::new();
         seen.insert(root);
         let (mut at, mut level_end, mut depth) = (0, 1, 0);
@@ -324,7 +357,7 @@ impl Question<'_> {
             }
             let Some(rule) = self.rule(node) else { continue };
             self.spend(rule.long)?;
-            for (op, _) in rule.program.iter().zip(&rule.positive).filter(|(_, positive)| **positive) {
+            for (op, _) in rule.program.iter().zip(&rule.positive).filter(|(_, positive)| all || **positive) {
                 if *op == Op::Direct && set == RelationId::NONE {
                     for object in self.forward(about, rule.relation, RelationId::NONE) {
                         self.spend(1)?;
@@ -343,17 +376,39 @@ impl Question<'_> {
                 })?;
             }
         }
-        if self.rule(root).is_some_and(|rule| rule.union_only) {
-            return Ok(found.into_iter().collect());
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Model, TupleRef, Window};
+
+    /// PROPERTY: who is spared from what takes everybody away is listed, though only the tuple of everybody leads in, named
+    /// itself or through a group. F-05 in its hardest form.
+    #[test]
+    fn f_05_the_spared_are_listed() {
+        const MODEL: &str = "model\n  schema 1.1\ntype user\ntype group\n  relations\n    define member: [user]\ntype doc\n  relations\n    define all: [user:*]\n    define spared: [user, group#member]\n    define blocked: all but not spared\n    define viewer: all but not blocked\n";
+        let mut relations = Relations::new();
+        relations.set_model(&Model::parse(MODEL).unwrap()).unwrap();
+        for (subject, relation, object) in [
+            ("user:*", "all", "doc:1"),
+            ("user:ann", "spared", "doc:1"),
+            ("group:g#member", "spared", "doc:1"),
+            ("user:bob", "member", "group:g"),
+            ("user:cyd", "spared", "doc:2"),
+        ] {
+            relations.write(&TupleRef { subject, relation, object }, Window::ALWAYS).unwrap();
         }
-        let mut permitted = Vec::new();
-        for object in found {
-            let wildcard = set == RelationId::NONE && self.id_of(object) == "*";
-            let allowed = Allowed { type_id, relation: set, wildcard };
-            if self.permits(root, Subject { object, allowed })? {
-                permitted.push(object);
-            }
+        let ask = Ask::at(UnixMillis(0));
+        let listed = relations.list_subjects(&ask, "doc:1", "viewer", "user", None).unwrap();
+        assert_eq!(listed.names, ["user:ann", "user:bob"]);
+        for (subject, permitted) in
+            [("user:ann", true), ("user:bob", true), ("user:cyd", false), ("user:*", false)]
+        {
+            let tuple = TupleRef { subject, relation: "viewer", object: "doc:1" };
+            assert_eq!(relations.check(&ask, &tuple).unwrap().permitted, permitted, "{subject}");
         }
-        Ok(permitted)
     }
 }

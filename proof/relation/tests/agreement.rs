@@ -251,7 +251,14 @@ fn lists(
         let other = 1 + random.below(world.types.len() - 1);
         let set = 1 + random.below(world.types[other].len() - 1);
         for (wanted, set) in [(0, None), (other, None), (other, Some(set))] {
-            let own_grants: Vec<Who> = naive.own_grants(root, wanted, set).into_iter().collect();
+            let mut own_grants = naive.own_grants(root, wanted, set);
+            let everybody = Who::Everybody(wanted);
+            if own_grants.contains(&everybody) && naive.tell(root, &[everybody], 1_000) != [Told::Permit] {
+                // Then everyone counts by name who is not like everybody.
+                let of_type = |who: &Who| matches!(who, Who::One(one, _) if *one == wanted);
+                own_grants.extend(live.iter().chain(&added).map(|tuple| tuple.who).filter(of_type));
+            }
+            let own_grants: Vec<Who> = own_grants.into_iter().collect();
             let told = naive.tell(root, &own_grants, 1_000);
             let expected: BTreeSet<String> = own_grants
                 .iter()
