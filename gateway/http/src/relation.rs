@@ -16,8 +16,8 @@ use tessera_engine::{Bound, Cursors, Engine, Listing, View};
 use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationModelRecord};
 use tessera_model::{Command, CommandKind, CursorFault, ListKind, Receipt, Refusal, UnixMillis, cursor};
 use tessera_relation::{
-    Answer, Ask, AskError, Branch, Explanation, Filter, Listed, Mark, Model, RELATION_BATCH_BUDGET,
-    RELATION_BUDGET, RELATION_LIST_BUDGET, Step, StepKind, Stored, TupleRef,
+    Answer, Ask, AskError, Branch, Explanation, Filter, Listed, Mark, Model, NameError,
+    RELATION_BATCH_BUDGET, RELATION_BUDGET, RELATION_LIST_BUDGET, Step, StepKind, Stored, TupleRef,
 };
 
 /// Steps of a question that cost as much as one check of a session.
@@ -99,12 +99,46 @@ pub(crate) async fn told<T>(listing: Listing, input: &Input, done: Result<T, Pro
         Err(problem) => problem,
     };
     let code = problem.code();
+    if let Some((field, why)) = wrong(&listing, input, &problem) {
+        let problem = problem.at(&field);
+        return Err(match why {
+            Some(why) => problem.because(why.to_string()),
+            None => problem,
+        });
+    }
     if code != Refusal::RelationModelWrong.code() && code != Refusal::RelationOrphans.code() {
         return Err(problem);
     }
     let text = input.text("model").unwrap_or_default().to_owned();
     let told = tokio::task::spawn_blocking(move || explained(&listing, &text, problem)).await;
     Err(told.unwrap_or_else(|_| Problem::failed()))
+}
+
+/// Which tuple of a command a refusal is about, and what is wrong with it where it does not fit the model.
+fn wrong(listing: &Listing, input: &Input, problem: &Problem) -> Option<(String, Option<NameError>)> {
+    let relations = listing.relations();
+    let strict = input.bool("strict").ok().flatten().unwrap_or(false);
+    let first = |field: &str, counts: &dyn Fn(&TupleRef<'_>) -> bool| {
+        let tuples = input.tuples(field).ok()?;
+        let nth = tuples.iter().position(|tuple| counts(&TupleRef::from(tuple)))?;
+        Some((format!("{field}/{nth}"), None))
+    };
+    let stands = |tuple: &TupleRef<'_>| relations.window(tuple).is_some();
+    let code = problem.code();
+    if code == Refusal::RelationMismatch.code() {
+        let tuples = input.tuples("write").ok()?;
+        let found = tuples.iter().map(|tuple| relations.admits(&TupleRef::from(tuple)).err()).enumerate();
+        let (nth, why) = found.filter_map(|(nth, why)| Some((nth, why?))).next()?;
+        Some((format!("write/{nth}"), Some(why)))
+    } else if code == Refusal::RelationMissing.code() {
+        let gone = || first("remove", &|tuple| !stands(tuple)).filter(|_| strict);
+        first("require", &|tuple| !stands(tuple)).or_else(gone)
+    } else if code == Refusal::RelationExists.code() {
+        let there = || first("write", &stands).filter(|_| strict);
+        first("forbid", &stands).or_else(there)
+    } else {
+        None
+    }
 }
 
 fn explained(listing: &Listing, text: &str, problem: Problem) -> Problem {

@@ -16,6 +16,7 @@ use tessera_client::wire::{
 use tessera_model::limits::RELATION_CHANGES_MAX;
 use tessera_model::relation::{RelationAct, RelationChange, RelationCondition, RelationRecord};
 use tessera_model::{Deadline, Private, Receipt, Refusal};
+use tessera_relation::{Model, Relations, TupleRef};
 
 /// A tuple on a command line: subject, relation and object in one argument.
 #[derive(Clone, Debug)]
@@ -140,8 +141,13 @@ pub(crate) async fn write(link: &Link, changes: Changes) -> Result<Answer, CtlEr
     let changes = changes.all(link)?;
     let (mut last, mut done) = (None, 0_usize);
     for part in changes.chunks(RELATION_CHANGES_MAX) {
-        let made = link.order(&Request::ChangeRelations { changes: part.to_vec() }).await;
-        last = Some(made.map_err(|error| behind(error, done, changes.len()))?);
+        last = Some(match link.order(&Request::ChangeRelations { changes: part.to_vec() }).await {
+            Ok(made) => made,
+            Err(error) if error.name() == Refusal::RelationMismatch.name() => {
+                return Err(unfit(link, error, &changes, done).await);
+            }
+            Err(error) => return Err(behind(error, done, changes.len())),
+        });
         done += part.len();
     }
     let count = |act| changes.iter().filter(|change| change.act == act).count();
@@ -152,6 +158,24 @@ pub(crate) async fn write(link: &Link, changes: Changes) -> Result<Answer, CtlEr
         Some(made) => answer.made(&made),
         None => answer,
     })
+}
+
+/// An error about a tuple that does not fit says which one, and what is wrong with it.
+async fn unfit(link: &Link, error: CtlError, changes: &[RelationChange], done: usize) -> CtlError {
+    let page = link.page::<RelationModelRow>(&Request::ReadRelationModel { version: None }).await;
+    let mut relations = Relations::new();
+    if let Some(row) = page.ok().and_then(|page| page.rows.into_iter().next()) {
+        let model = Model::parse(&shown_text(&row.text));
+        drop(model.and_then(|model| relations.set_model(&model)));
+    }
+    let written = changes.iter().enumerate().skip(done).filter(|(_, one)| one.act == RelationAct::Write);
+    let wrong = written
+        .filter_map(|(nth, one)| Some((nth, one, relations.admits(&TupleRef::from(&one.tuple)).err()?)))
+        .next();
+    let Some((nth, one, why)) = wrong else { return behind(error, done, changes.len()) };
+    let RelationRecord { subject, relation, object, .. } = &one.tuple;
+    let taken = if done == 0 { String::new() } else { format!("; the first {done} have happened") };
+    error.advise(format!("change {}, {subject} {relation} {object}: {why}{taken}", nth + 1))
 }
 
 /// An error behind parts that were taken says so.

@@ -164,6 +164,19 @@ async fn refusals_have_both_numbers() {
         let reply = acme.ask(line, body).await;
         assert_eq!((reply.status, numbers(&reply)), (status, told), "{line}: {reply:?}");
     }
+    // The tuple that it is about is named.
+    for (body, field, detail) in [
+        (json!({ "write": tuples(&[gone, "team:a viewer document:1"]) }), "write/1", "takes no such subject"),
+        (json!({ "write": tuples(&[gone, "user:ann fly document:1"]) }), "write/1", "no such relation"),
+        (json!({ "write": tuples(&[gone, there]), "strict": true }), "write/1", ""),
+        (json!({ "remove": tuples(&[there, gone]), "strict": true }), "remove/1", ""),
+        (json!({ "write": tuples(&[gone]), "forbid": tuples(&[gone, there]) }), "forbid/1", ""),
+        (json!({ "write": tuples(&[gone]), "require": tuples(&[there, gone]) }), "require/1", ""),
+    ] {
+        let told = acme.ask("POST tuples", body).await.json();
+        assert_eq!(told["field"], field, "{told}");
+        assert!(told["detail"].as_str().unwrap_or_default().contains(detail), "{told}");
+    }
     let wrong = acme.ask("PUT model", model("model\n  schema 1.1\ntype a:\n")).await.json();
     assert_eq!((&wrong["line"], &wrong["column"]), (&json!(3), &json!(7)));
     let orphans = acme.ask("PUT model", model("model\n  schema 1.1\ntype user\n")).await.json();
