@@ -72,6 +72,9 @@ def fields_read(kind, found):
 
 def promised(kind, payload):
     """The answer to one whole frame: the kinds, and the codes of an Error that may come."""
+    if kind == wire.NUMBER_OF["CheckRelation"]:
+        # Its names are parted and read by the model: any of the three is one of its answers.
+        return {wire.NUMBER_OF["RelationDecision"]}, REFUSED | {wire.BAD_PAYLOAD}
     if kind == wire.NUMBER_OF["Hello"]:
         return set(), {wire.HELLO_EXPECTED}
     if kind not in ASKED and kind not in wire.REQUEST_OF:

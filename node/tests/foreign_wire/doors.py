@@ -136,10 +136,10 @@ async def beside(admin):
         check, _ = client.check_item(admin, 1)
         for what, kind, payload, answer in (
             ("an answer's kind", 4, encode("Decision", {}), -402),
-            ("an unknown kind", 16, b"", -402),
+            ("an unknown kind", 40, b"", -402),
             ("an unknown command", 0x1FFE, bytes(40), -402),
             ("an unknown list", 0x2FFF, bytes(40), -402),
-            ("the largest frame", 16, bytes(wire.PAYLOAD_BYTES_MAX), -402),
+            ("the largest frame", 40, bytes(wire.PAYLOAD_BYTES_MAX), -402),
             ("an empty check", number["Check"], b"", -403),
             ("1,024 checks", number["CheckBatch"], encode("CheckBatch", {"items": [check] * 1_024}), 6),
             ("1,025 checks", number["CheckBatch"], encode("CheckBatch", {"items": [check] * 1_025}), -403),
