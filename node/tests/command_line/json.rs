@@ -68,17 +68,14 @@ fn documented() -> BTreeMap<String, Fields> {
     }
     table
 }
-
 impl Asked {
     fn start(folder: &Path) -> Self {
         Self { node: Node::serve(folder), documented: documented(), seen: BTreeSet::new() }
     }
-
     /// Writes a file where the commands run.
     pub(crate) fn put(&self, file: &str, text: &str) {
         std::fs::write(self.node.folder.join(file), text).expect("a file");
     }
-
     /// Asks and looks at exit code and fields; gives the object.
     pub(crate) fn ask(&mut self, exit: i32, line: &str) -> Value {
         let done = self.node.shell(&format!("{line} --json"));
