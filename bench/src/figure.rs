@@ -19,6 +19,12 @@ pub fn or_end<T>(made: Result<T, Why>) -> T {
     })
 }
 
+/// The end of a program that measures: with why there is nothing, if there is nothing.
+pub fn ended(done: Result<(), Why>) -> std::process::ExitCode {
+    or_end(done);
+    std::process::ExitCode::SUCCESS
+}
+
 /// A measured number, or why there is none.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
@@ -38,7 +44,7 @@ pub struct Row {
     pub what: String,
     /// Our number, or why there is none.
     pub value: Value,
-    /// Unit of value and peer value.
+    /// Unit of the value, and of the peer's where there is a ratio.
     pub unit: &'static str,
     /// What stood beside it in the same run.
     pub peer: Option<String>,
@@ -90,6 +96,12 @@ impl Row {
             self.ratio = Some(ours / value);
         }
         self
+    }
+
+    /// With a peer of another unit, which has no ratio.
+    #[must_use]
+    pub fn told_beside(self, peer: &str, value: f64) -> Self {
+        Self { ratio: None, ..self.beside(peer, value) }
     }
 
     /// With a verdict; `None` when the size is below the goal's.

@@ -1,17 +1,17 @@
 //! `move-gap`: how long a tenant's writers stand still while it goes from one real node to another.
 
 use crate::figure::{Family, Row, Setup, Spec, Why};
-use crate::process::{Process, free_udp, fresh, until, write_root_key};
+use crate::process::{Node, free_udp, fresh};
 use crate::rounds::median;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tessera_client::wire::{GrantRow, MoveRow, PeerRow, Request};
 use tessera_client::{Client, ClientError, Config, Trust};
+use tessera_model::moving::MoveStatus;
 use tessera_model::record::SubjectKind;
 use tessera_model::{
     CheckQuery, Deadline, Handle, HandleBytes, Name, Pattern, PermissionRef, Private, PublicId, Receipt,
@@ -50,7 +50,7 @@ struct Cell {
     name: &'static str,
     folder: PathBuf,
     address: SocketAddr,
-    process: Option<Process>,
+    node: Option<Node>,
     key: String,
     link: String,
 }
@@ -59,37 +59,28 @@ impl Cell {
     fn new(above: &Path, name: &'static str) -> Result<Self, Why> {
         let folder = above.join(name);
         fs::create_dir_all(&folder)?;
-        write_root_key(&folder.join("root.key"))?;
         let address = free_udp()?;
-        Ok(Self { name, folder, address, process: None, key: String::new(), link: String::new() })
+        Ok(Self { name, folder, address, node: None, key: String::new(), link: String::new() })
     }
 
-    fn start(&mut self, setup: &Setup, above: &Path) -> Result<(), Why> {
-        let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let mut command = Command::new(&setup.node);
-        command
-            .arg("serve")
-            .env("TESSERA_STORAGE__DIR", self.folder.join("data"))
-            .env("TESSERA_STORAGE__ROOT_KEY_FILE", self.folder.join("root.key"))
-            .env("TESSERA_QUIC__LISTEN", self.address.to_string())
-            .env("TESSERA_HEALTH__LISTEN", http.to_string())
-            .env("TESSERA_FLEET__FILE", above.join("fleet.toml"))
-            .env("TESSERA_FLEET__CELL", self.name)
-            .env("TESSERA_FLEET__SYNC_SECONDS", "1");
-        let keys = self.folder.join("keys.toml");
-        if keys.exists() {
-            command
-                .env("TESSERA_FLEET__TRUST_FILE", above.join("trust.pem"))
-                .env("TESSERA_FLEET__KEYS_FILE", keys);
+    /// Starts it; its certificate.
+    fn start(&mut self, setup: &Setup, above: &Path) -> Result<Vec<u8>, Why> {
+        let text = |path: PathBuf| path.display().to_string();
+        let (file, trust, keys) =
+            (text(above.join("fleet.toml")), text(above.join("trust.pem")), self.folder.join("keys.toml"));
+        let known = keys.exists();
+        let keys = text(keys);
+        let mut settings = vec![
+            ("TESSERA_FLEET__FILE", file.as_str()),
+            ("TESSERA_FLEET__CELL", self.name),
+            ("TESSERA_FLEET__SYNC_SECONDS", "1"),
+        ];
+        if known {
+            settings
+                .extend([("TESSERA_FLEET__TRUST_FILE", trust.as_str()), ("TESSERA_FLEET__KEYS_FILE", &keys)]);
         }
-        let mut process = Process::start(&mut command, &self.folder.join("node.log"))?;
-        until(&mut process, &self.folder.join("data/certificate.pem"))?;
-        self.process = Some(process);
-        Ok(())
-    }
-
-    fn certificate(&self) -> Result<Vec<u8>, Why> {
-        Ok(fs::read(self.folder.join("data/certificate.pem"))?)
+        let node = self.node.insert(Node::at(&setup.node, &self.folder, self.address, &settings)?);
+        node.certificate()
     }
 
     async fn client(&self, pem: &[u8], credential: Option<String>) -> Result<Client, Why> {
@@ -100,14 +91,13 @@ impl Cell {
     }
 
     /// The operator of a fresh node, and a key for the other one.
-    async fn claim(&mut self) -> Result<(), Why> {
-        let pem = self.certificate()?;
-        let stranger = self.client(&pem, None).await?;
-        let secret = fs::read_to_string(self.folder.join("data/operator-secret"))?;
-        let secret = Private::new(secret.trim().as_bytes().to_vec());
+    async fn claim(&mut self, pem: &[u8]) -> Result<(), Why> {
+        let stranger = self.client(pem, None).await?;
+        let secret = self.node.as_mut().ok_or("the node does not run")?.secret()?;
+        let secret = Private::new(secret.into_bytes());
         let claim = Request::ClaimOperator { secret, name: Name::new("figures")? };
         self.key = stranger.request(&claim).await?.handle_text().ok_or("the operator got no key")?;
-        let operator = self.client(&pem, Some(self.key.clone())).await?;
+        let operator = self.client(pem, Some(self.key.clone())).await?;
         let machine =
             Request::CreateSubject { kind: SubjectKind::Machine, identifiers: Vec::new(), password: None };
         let subject = operator.request(&machine).await?.subject.ok_or("the machine got no id")?;
@@ -152,13 +142,10 @@ async fn pair(setup: &Setup) -> Result<Pair, Why> {
     fs::write(above.join("fleet.toml"), file)?;
     let mut pem = Vec::new();
     for cell in &mut cells {
-        cell.start(setup, &above)?;
-        if let Some(process) = &mut cell.process {
-            until(process, &cell.folder.join("data/operator-secret"))?;
-        }
-        cell.claim().await?;
-        pem.extend(cell.certificate()?);
-        cell.process = None;
+        let own = cell.start(setup, &above)?;
+        cell.claim(&own).await?;
+        pem.extend(own);
+        cell.node = None;
     }
     fs::write(above.join("trust.pem"), &pem)?;
     let [a, b] = &mut cells;
@@ -186,9 +173,9 @@ async fn pair(setup: &Setup) -> Result<Pair, Why> {
 
 /// The longest time between two answers.
 #[derive(Default)]
-struct Pulse(Mutex<(Option<Instant>, Duration)>);
+struct Gap(Mutex<(Option<Instant>, Duration)>);
 
-impl Pulse {
+impl Gap {
     fn beat(&self) {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -207,8 +194,8 @@ impl Pulse {
 #[derive(Default)]
 struct Life {
     stop: AtomicBool,
-    writes: Pulse,
-    checks: Pulse,
+    writes: Gap,
+    checks: Gap,
     wrong: AtomicU64,
 }
 
@@ -313,9 +300,11 @@ async fn moved(operator: &Client, tenant: TenantId, cell: u32) -> Result<f64, Wh
     loop {
         let request = Request::MoveTenant { tenant, cell, undo: false, follow };
         let row = operator.list::<MoveRow>(&request).await?.rows.into_iter().next().ok_or("no row")?;
-        match row.status {
-            4 => return Ok(row.gap as f64),
-            5 | 6 => return Err(row.trouble.unwrap_or_else(|| "the tenant stayed".to_owned()).into()),
+        match MoveStatus::from_number(row.status) {
+            Some(MoveStatus::Done) => return Ok(row.gap as f64),
+            Some(MoveStatus::Stayed | MoveStatus::Failed) => {
+                return Err(row.trouble.unwrap_or_else(|| "the tenant stayed".to_owned()).into());
+            }
             _ if started.elapsed() > PATIENCE => return Err("a move does not come to an end".into()),
             _ => follow = true,
         }

@@ -201,7 +201,7 @@ fn policies(setup: &Setup) -> Result<Vec<Row>, Why> {
     let sizes = format!("{QUESTIONS} questions a round, {rounds} rounds in turn, {ours:.1} ns ours");
     let times = peer / ours;
     let six = Row::new(&POLICY_SIX_VS_CEDAR, times, sizes)
-        .beside("cedar-policy, ns", peer)
+        .told_beside("cedar-policy, ns", peer)
         .judged(Some(times >= 50.0));
     setup.progress.say("policy-six-vs-casbin");
     let casbin = Casbin::new(QUESTIONS)?;
@@ -210,7 +210,7 @@ fn policies(setup: &Setup) -> Result<Vec<Row>, Why> {
     }
     let (again, peer) = interleave(rounds, || world.ours(&requests), || casbin.nanos());
     let sizes = format!("{QUESTIONS} questions a round, {rounds} rounds in turn, {again:.1} ns ours");
-    let beside = Row::new(&POLICY_SIX_VS_CASBIN, peer / again, sizes).beside("Casbin, ns", peer);
+    let beside = Row::new(&POLICY_SIX_VS_CASBIN, peer / again, sizes).told_beside("Casbin, ns", peer);
     setup.progress.say("policy-growth");
     let (few, many) = (World::new(&grown(10)?)?, World::new(&grown(MANY)?)?);
     let (asked_few, asked_many) = (few.requests()?, many.requests()?);
@@ -221,7 +221,7 @@ fn policies(setup: &Setup) -> Result<Vec<Row>, Why> {
     let growth = large / small;
     let sizes = format!("{QUESTIONS} questions a round, {rounds} rounds in turn, {large:.1} ns over {MANY}");
     let growth =
-        Row::new(&POLICY_GROWTH, growth, sizes).beside("over 10, ns", small).judged(Some(growth <= 1.5));
+        Row::new(&POLICY_GROWTH, growth, sizes).told_beside("over 10, ns", small).judged(Some(growth <= 1.5));
     setup.progress.say("policy-none");
     Ok(vec![six, beside, growth, none(rounds)?])
 }
@@ -292,5 +292,5 @@ fn none(rounds: usize) -> Result<Row, Why> {
     let (with, without) = interleave(rounds, with, || ask(&never, &of_never).unwrap_or(f64::NAN));
     let sizes = format!("{QUESTIONS} keys, {rounds} rounds in turn, {with:.1} ns");
     let times = with / without;
-    Ok(Row::new(&POLICY_NONE, times, sizes).beside("never any, ns", without).judged(Some(times <= 1.02)))
+    Ok(Row::new(&POLICY_NONE, times, sizes).told_beside("never any, ns", without).judged(Some(times <= 1.02)))
 }

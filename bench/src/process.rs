@@ -157,6 +157,19 @@ impl Node {
     /// # Errors
     /// When it cannot be started.
     pub fn start(program: &Path, folder: &Path, settings: &[(&str, &str)]) -> Result<Self, Why> {
+        Self::at(program, folder, free_udp()?, settings)
+    }
+
+    /// The same, where others know its address before.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn at(
+        program: &Path,
+        folder: &Path,
+        address: SocketAddr,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, Why> {
         if !program.exists() {
             return Err(format!("{} is missing: build tessera-node", program.display()).into());
         }
@@ -164,7 +177,7 @@ impl Node {
         if !key.exists() {
             write_root_key(&key)?;
         }
-        let (data, address) = (folder.join("data"), free_udp()?);
+        let data = folder.join("data");
         let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let mut command = Command::new(program);
         command

@@ -247,11 +247,13 @@ impl House {
         if let Some(status) = status_of(&view) {
             entry.set_status(status);
         }
-        // It may have been placed between the look and this; the actor of a tenant that leaves says so in its own view first.
-        let away = self.away(tenant);
-        entry.set_away(away);
-        if away.is_none() && self.away(tenant).is_some() {
-            entry.set_away(self.away(tenant));
+        // It may be placed between the look and this: set until a look behind it says the same.
+        loop {
+            let away = self.away(tenant);
+            entry.set_away(away);
+            if self.away(tenant) == away {
+                break;
+            }
         }
         if self.tended.is_unheard() {
             entry.hold(crate::moving::Hold::Unheard);

@@ -236,7 +236,7 @@ impl World {
     pub(crate) async fn moved(&self, from: &Side, to: CellId, way: MoveWay) -> Result<MoveTold, Refusal> {
         let engine = &from.house.engine;
         let mut told = engine.begin_move(self.tenant.id, to, way)?;
-        while !matches!(told.status, MoveStatus::Done | MoveStatus::Stayed | MoveStatus::Failed) {
+        while !told.status.is_over() {
             self.permitting();
             tokio::time::sleep(Duration::from_millis(1)).await;
             told = engine.follow_move(self.tenant.id)?;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "loadtest",
-    after_help = "Exit codes: 0 nothing wrong, 1 an answer was wrong or an acknowledged write is missing, 2 usage, 3 the load could not run.\nExamples:\n  loadtest --server-bin target/release/tessera --data /tmp/load --seconds 60 --kill-every 10 --report load.html\n  loadtest --server 127.0.0.1:7400 --certificate certificate.pem --key tkey_... --rate 20000\n  loadtest --server-bin target/release/tessera --data /tmp/load --closed 256\n  loadtest --server-bin target/release/tessera --data /tmp/fleet --fleet --moves 20 --kill-every 20 --seconds 120 --report fleet.html\n  loadtest --server-bin target/release/tessera --data /tmp/fleet --fleet --throughput --seconds 10"
+    after_help = "Exit codes: 0 nothing wrong, 1 an answer was wrong, an acknowledged write is missing or a move was not done, 2 usage, 3 the load could not run.\nExamples:\n  loadtest --server-bin target/release/tessera --data /tmp/load --seconds 60 --kill-every 10 --report load.html\n  loadtest --server 127.0.0.1:7400 --certificate certificate.pem --key tkey_... --rate 20000\n  loadtest --server-bin target/release/tessera --data /tmp/load --closed 256\n  loadtest --server-bin target/release/tessera --data /tmp/fleet --fleet --moves 20 --kill-every 20 --seconds 120 --report fleet.html\n  loadtest --server-bin target/release/tessera --data /tmp/fleet --fleet --throughput --seconds 10"
 )]
 pub struct Args {
     /// A node that runs already.

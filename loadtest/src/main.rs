@@ -8,7 +8,7 @@ use loadtest::throughput::Rate;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-/// An answer was wrong or an acknowledged write is missing.
+/// An answer was wrong, an acknowledged write is missing, or a move was not done.
 const FOUND: u8 = 1;
 /// The load could not run.
 const NOT_RUN: u8 = 3;

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use tessera_client::wire::{MoveRow, Request};
 use tessera_client::{Client, ClientError};
 use tessera_model::Refusal;
+use tessera_model::moving::MoveStatus;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -36,10 +37,6 @@ const TRIES_BEHIND: u32 = 3;
 const ASKED_BEHIND: u32 = 8;
 /// The role that is granted and taken back by these, and what it alone covers.
 const ROLE: usize = 2;
-/// Statuses of a move: done, undone, stopped.
-const DONE: u32 = 4;
-const STAYED: u32 = 5;
-const STOPPED: u32 = 6;
 
 /// A move as it was.
 #[derive(Clone, Debug, Serialize)]
@@ -257,12 +254,12 @@ impl Course {
         while Instant::now() < give_up {
             ordered.tries += u32::from(!follow);
             let rest = match ask(follow).await {
-                Ok(Some(row)) if row.status == DONE => {
+                Ok(Some(row)) if MoveStatus::from_number(row.status) == Some(MoveStatus::Done) => {
                     ordered.gap_ms = Some(row.gap).filter(|gap| *gap > 0);
                     ordered.done = true;
                     return ordered;
                 }
-                Ok(Some(row)) if row.status == STAYED || row.status == STOPPED => {
+                Ok(Some(row)) if MoveStatus::from_number(row.status).is_some_and(MoveStatus::is_over) => {
                     ordered.trouble = row.trouble;
                     follow = false;
                     REST

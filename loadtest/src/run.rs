@@ -261,7 +261,11 @@ async fn kill_in_turn(
             // One that does not come back is no reason to wait for ever.
             load.due.fetch_sub(1, Ordering::SeqCst);
         }
-        done?;
+        if let Err(why) = done {
+            // None of those that were to be killed yet is.
+            load.due.fetch_sub((fleet.cells.len() as u64).saturating_sub(killed), Ordering::SeqCst);
+            return Err(why);
+        }
         reread(&load, 4).await;
     }
 }

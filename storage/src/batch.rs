@@ -32,6 +32,12 @@ pub struct Head {
 }
 
 impl Head {
+    /// The last revision that it has; 0 for none.
+    #[must_use]
+    pub const fn last(&self) -> Revision {
+        Revision(self.next.0.saturating_sub(1))
+    }
+
     /// The head of a tenant that is not born yet: a batch that begins here must begin with its birth.
     #[must_use]
     pub const fn unborn(tenant: TenantId) -> Self {

@@ -49,7 +49,7 @@ pub use embedded::{Drive, Embedded, Options};
 pub use error::{Damage, StorageError};
 pub use key_files::FILES as KEY_FILES;
 pub use memory::Memory;
-pub use moving::{Arrival, Arriving, CopySink, Moves, Opens, Sent};
+pub use moving::{Adopted, Arrival, Arriving, CopySink, Moves, Opens, Sent};
 pub use root_key::RootKey;
 pub use rotate::{rotate_root, rotate_root_on};
 pub use seal::Sealing;

@@ -262,26 +262,23 @@ fn known(
                 continue;
             }
         };
-        let long = match &mut asking {
-            Some(asking) if kind == Kind::CheckRelation => {
-                asking.relation(&frame, &mut desk.outbox, QUICK_BUDGET).map(|answered| !answered)
-            }
-            Some(asking) => Ok(asking.reading.has_policies() && aside::may_be_long(kind, &frame)),
-            None => Ok(false),
-        };
-        if matches!(long, Ok(true)) {
-            let started = order::room(line, desk.running)
-                .and_then(|()| aside::start(line, bound, &frame, &desk.replies));
-            follow(&mut desk.outbox, line, id, started, &mut desk.running)?;
-            continue;
-        }
         let answered = match &mut asking {
-            Some(_) if kind == Kind::CheckRelation => long.map(|_| ()),
-            Some(asking) => asking.answer(kind, &frame, &mut desk.outbox, &mut desk.batch),
             None => Err(unready.clone()),
+            Some(asking) if kind == Kind::CheckRelation => {
+                asking.relation(&frame, &mut desk.outbox, QUICK_BUDGET)
+            }
+            Some(asking) if asking.reading.has_policies() && aside::may_be_long(kind, &frame) => Ok(false),
+            Some(asking) => asking.answer(kind, &frame, &mut desk.outbox, &mut desk.batch).map(|()| true),
         };
-        if let Err(refused) = answered {
-            fault(&mut desk.outbox, line, id, &refused)?;
+        match answered {
+            Ok(true) => {}
+            Ok(false) => {
+                let started = order::room(line, desk.running)
+                    .and_then(|()| aside::start(line, bound, &frame, &desk.replies));
+                follow(&mut desk.outbox, line, id, started, &mut desk.running)?;
+                continue;
+            }
+            Err(refused) => fault(&mut desk.outbox, line, id, &refused)?,
         }
         gone(&mut desk.outbox, line, (id, before), bound)?;
     }

@@ -107,8 +107,8 @@ const fn about(request: &Request) -> Option<PublicId> {
 /// LIMIT: places of the session table that cost as much as one check.
 pub(crate) const PLACES_PER_CHECK: u64 = 8;
 
-/// Answers a list, and says what it cost in checks. `gone` is set when nobody waits for it any more: then what may be long is
-/// given up.
+/// Answers a list, and says what it cost in checks. `gone` is set when nobody waits for it any more: then questions about
+/// relations are given up.
 pub(crate) async fn rows(
     engine: &Engine,
     bound: &Bound,

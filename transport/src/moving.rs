@@ -3,11 +3,11 @@
 
 use crate::fleet::of_system;
 use crate::list::{begin, finish, whole};
+use crate::order::of_error;
 use tessera_engine::moving::{
     CopyFound, LastWord, MoveTold, MoveWay, Settled, TakeStep, Taken, TakenStatus, WordStatus,
 };
-use tessera_engine::{Bound, Engine, FLEET, SubmitError};
-use tessera_model::code::CODE_UNKNOWN;
+use tessera_engine::{Bound, Engine, FLEET};
 use tessera_model::moving::SettleWay;
 use tessera_model::record::{TenantRecord, TenantStatus};
 use tessera_model::{CellId, Deadline, Epoch, Private, Refusal, Revision, TenantId};
@@ -40,7 +40,7 @@ pub(crate) async fn rows(engine: &Engine, bound: &Bound, request: &Request) -> O
             let settled = settle(engine, bound, (*tenant, *way, *loss)).await;
             return Some(settled.and_then(|settled| whole([settled_row(settled)]).map_err(Fault::refused)));
         }
-        Request::ListCopies { after, limit } => copies(engine, bound, begin(after.as_ref(), *limit)).await,
+        Request::ListCopies { after, limit } => copies(engine, bound, (after.as_ref(), *limit)).await,
         _ => return None,
     };
     Some(told.map_err(Fault::refused))
@@ -73,19 +73,16 @@ async fn settle(
 ) -> Result<Settled, Fault> {
     of_system(engine, bound, OPERATORS).map_err(Fault::refused)?;
     let way = SettleWay::from_number(way).ok_or(Fault::refused(Refusal::Malformed))?;
-    engine.settle_move(bound.caller, tenant, (way, loss)).await.map_err(|error| match error {
-        SubmitError::Refused(refusal) | SubmitError::Wait { refusal, .. } => Fault::refused(refusal),
-        SubmitError::Unknown => Fault::new(CODE_UNKNOWN, "the outcome is not known"),
-    })
+    engine.settle_move(bound.caller, tenant, (way, loss)).await.map_err(of_error)
 }
 
 async fn copies(
     engine: &Engine,
     bound: &Bound,
-    page: Result<(u64, usize), Refusal>,
+    (after, limit): (Option<&Private>, u32),
 ) -> Result<Rows, Refusal> {
     of_system(engine, bound, OPERATORS)?;
-    let (from, limit) = page?;
+    let (from, limit) = begin(after, limit)?;
     let page = engine.copies(TenantId(from), limit).await?;
     let next = page.last().filter(|_| page.len() == limit).map(|last| last.record.id.0);
     finish(page.into_iter().map(|found| (found.record.id.0, copy_row(found))), next)
@@ -168,14 +165,7 @@ fn taken_row(taken: Taken) -> TakenRow {
 #[must_use]
 pub fn taken_of(row: TakenRow) -> Option<Taken> {
     let status = TakenStatus::from_number(row.status)?;
-    let link = match status {
-        TakenStatus::Copied => row.link.expose().try_into().ok()?,
-        TakenStatus::Nothing
-        | TakenStatus::Copying
-        | TakenStatus::Opening
-        | TakenStatus::Here
-        | TakenStatus::Failed => [0; 32],
-    };
+    let link = if status == TakenStatus::Copied { row.link.expose().try_into().ok()? } else { [0; 32] };
     Some(Taken { status, next: Revision(row.revision), link, trouble: row.trouble })
 }
 

@@ -70,8 +70,8 @@ pub(crate) fn start(
             }
             () = stream.closed(), if !kind.is_command() => None,
         };
-        // Nobody reads the answer to a question whose stream has ended: it is given up, and what it has looked at is paid
-        // for. A command is seen through.
+        // Nobody reads the answer to a question whose stream has ended: it is given up, and is paid for:
+        // what was answered by its steps, the check under way as one that ran out of budget. A command is seen through.
         let written = match first {
             Some(written) => written,
             None if waits => Err(failed()),
@@ -199,7 +199,8 @@ async fn perform(
     Ok(reply.outbox.made(reply.id, head, &made)?)
 }
 
-fn of_error(error: SubmitError) -> Fault {
+/// The reply to a command that was not done.
+pub(crate) fn of_error(error: SubmitError) -> Fault {
     match error {
         SubmitError::Refused(refusal) => Fault::refused(refusal),
         SubmitError::Wait { refusal, retry_ms } => {

@@ -16,7 +16,8 @@ use tessera_wire::{
     TENANT_OF_CONNECTION,
 };
 
-/// LIMIT: tuples and nodes that the checks of one request may look at beside all other questions of a connection: some 50 us.
+/// LIMIT: tuples and nodes that the checks of one request may look at beside all other questions of a connection: some 50 us. Checks
+/// of relations look at as many in the lists that are kept before they search.
 pub(crate) const QUICK_BUDGET: u32 = 1_000;
 /// LIMIT: checks of one request that are answered beside all other questions.
 const QUICK_CHECKS: usize = 64;

@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::process::ExitCode;
 use tessera_bench::checks::{Bench, PER_ROOT};
-use tessera_bench::figure::Why;
+use tessera_bench::figure::{Why, ended};
 use tessera_bench::instructions::QUESTIONS;
 use tessera_bench::world::World;
 
@@ -13,7 +13,7 @@ use tessera_bench::world::World;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    if run().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    ended(run())
 }
 
 fn run() -> Result<(), Why> {

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tessera_bench::commit::OnDisk;
-use tessera_bench::figure::Why;
+use tessera_bench::figure::{Why, ended};
 use tessera_bench::memory::{processor_seconds, thread_changes};
 use tessera_bench::process::fresh;
 use tessera_bench::rounds::median;
@@ -14,13 +14,7 @@ use tessera_bench::rounds::median;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("{why}");
-            ExitCode::FAILURE
-        }
-    }
+    ended(run())
 }
 
 fn run() -> Result<(), Why> {

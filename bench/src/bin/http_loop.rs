@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use tessera_bench::figure::Why;
+use tessera_bench::figure::{Why, ended};
 use tessera_bench::house::House;
 use tessera_bench::lines::{Lines, post};
 use tessera_engine::EngineConfig;
@@ -18,7 +18,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const DEPTH: usize = 4;
 
 fn main() -> ExitCode {
-    if run().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    ended(run())
 }
 
 fn run() -> Result<(), Why> {

@@ -3,7 +3,7 @@
 //! the caches is what a decision finds there. Count with `--collect-atstart=no --toggle-collect='*World::ours*'`.
 
 use std::process::ExitCode;
-use tessera_bench::figure::Why;
+use tessera_bench::figure::{Why, ended};
 use tessera_bench::policies::{QUESTIONS, World};
 use tessera_bench::rounds::quantile;
 
@@ -12,7 +12,7 @@ use tessera_bench::rounds::quantile;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    if run().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    ended(run())
 }
 
 fn run() -> Result<(), Why> {

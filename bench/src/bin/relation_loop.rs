@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tessera_bench::caller::Caller;
-use tessera_bench::figure::Why;
+use tessera_bench::figure::{Why, ended};
 use tessera_bench::graph::{self, MODEL, SMALL, Sizes};
 use tessera_bench::house::House;
 use tessera_bench::relations::{answer_bytes, frames};
@@ -25,13 +25,7 @@ const DEPTH: usize = 64;
 const LITTLE: Sizes = Sizes { users: 1_000, documents: 3_500, ..SMALL };
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    ended(run())
 }
 
 fn run() -> Result<(), Why> {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use tessera_bench::figure::Why;
+use tessera_bench::figure::{Why, ended};
 use tessera_bench::many;
 use tessera_model::{Handle, TenantId};
 
@@ -12,13 +12,7 @@ use tessera_model::{Handle, TenantId};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("wake_loop: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    ended(run())
 }
 
 fn run() -> Result<(), Why> {

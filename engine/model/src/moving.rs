@@ -157,3 +157,11 @@ impl Carried {
         self.into == now && (self.from..self.into).contains(&epoch) && revision <= self.upto
     }
 }
+
+impl MoveStatus {
+    /// Whether nothing more comes of it by itself.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Stayed | Self::Failed)
+    }
+}

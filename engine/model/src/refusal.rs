@@ -303,6 +303,12 @@ refusals! {
 }
 
 impl Refusal {
+    /// Whether it is about what a question brought as its context, and not about entities.
+    #[must_use]
+    pub fn is_of_context(self) -> bool {
+        self == Self::ContextWrong || self.limit().is_some_and(|reached| reached.limit == Limit::ContextBytes)
+    }
+
     /// The limit that is reached, with its number.
     #[must_use]
     pub const fn limit(self) -> Option<LimitAt> {

@@ -13,7 +13,6 @@ use crate::line::WORN;
 use crate::merged::{Merged, has_any};
 use crate::objects::{LOCAL, Object, ObjectId};
 use crate::relations::{Admitted, Relations};
-use crate::schema::Rule;
 use crate::search::has_circle;
 use crate::seen::{Node, Seen};
 use std::sync::Arc;
@@ -252,6 +251,6 @@ impl Relations {
 
     /// A rule with those that it counts in.
     pub(crate) fn merged_at(&self, number: usize) -> Option<&Merged> {
-        self.schema.rule_at(number).and_then(|rule: &Rule| rule.merged.as_ref())
+        self.schema.rule_at(number).and_then(|rule| rule.merged.as_ref())
     }
 }

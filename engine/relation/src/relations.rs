@@ -250,7 +250,7 @@ impl Relations {
             return Ok(answer);
         }
         let found = self.search(ask, tuple, stored.map(|both| (both.node(), both.subject())));
-        // What was looked at for nothing is paid, too.
+        // What was looked at for nothing is paid with an answer, too.
         found.map(|answer| Answer { steps: answer.steps.saturating_add(looked), ..answer })
     }
 

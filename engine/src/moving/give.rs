@@ -17,7 +17,7 @@ use std::time::Duration;
 use tessera_model::limits::MOVES_MAX;
 use tessera_model::moving::{MoveStep, Moving};
 use tessera_model::record::{TenantRecord, TenantStatus};
-use tessera_model::{CellId, Epoch, Limit, Placement, Refusal, Revision, TenantId};
+use tessera_model::{CellId, Epoch, Limit, Placement, Refusal, TenantId};
 use tessera_storage::{Head, Sent, StorageError};
 use tokio::sync::mpsc;
 
@@ -88,14 +88,10 @@ impl From<CarryError> for Stopped {
     }
 }
 
-const fn is_over(status: MoveStatus) -> bool {
-    matches!(status, MoveStatus::Done | MoveStatus::Stayed | MoveStatus::Failed)
-}
-
 impl House {
     /// Whether a move of a tenant is under way here.
     pub(super) fn moves_now(&self, tenant: TenantId) -> bool {
-        self.moves.lock().get(&tenant).is_some_and(|run| !is_over(run.told.lock().status))
+        self.moves.lock().get(&tenant).is_some_and(|run| !run.told.lock().status.is_over())
     }
 
     /// Whether a move of a tenant is under way here, or has led to another cell.
@@ -134,17 +130,17 @@ impl Engine {
         let mut moves = self.house.moves.lock();
         if let Some(run) = moves.get(&tenant) {
             let known = run.told.lock().clone();
-            if !is_over(known.status) {
+            if !known.status.is_over() {
                 let same = known.to == to && way == MoveWay::There;
                 return if same { Ok(known) } else { Err(Refusal::MoveRunning) };
             }
         }
-        let running = moves.values().filter(|run| !is_over(run.told.lock().status)).count();
+        let running = moves.values().filter(|run| !run.told.lock().status.is_over()).count();
         if running >= MOVES_MAX {
             return Err(Limit::Moves.busy());
         }
         if moves.len() >= REMEMBERED_MAX {
-            moves.retain(|_, run| !is_over(run.told.lock().status));
+            moves.retain(|_, run| !run.told.lock().status.is_over());
         }
         let told = Arc::new(Mutex::new(told));
         moves.insert(tenant, Run { told: Arc::clone(&told) });
@@ -434,7 +430,7 @@ impl Job {
                 (_, Some(_)) => return self.settled(entry, Taken::default()).await,
                 (_, None) => return Err(Stopped::Other("it has not left")),
             };
-            let last = Revision(head.next.0.saturating_sub(1));
+            let last = head.last();
             let (on, tenant) = (Arc::clone(&self.house().store), self.tenant);
             let frame = self.house().work(move || on.frame(tenant, last)).await;
             let frame = frame.map_err(|_| Stopped::Other("the last frame was not read"))??;

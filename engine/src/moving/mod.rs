@@ -30,10 +30,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use tessera_model::moving::MoveStep;
-use tessera_model::record::TenantRecord;
-use tessera_model::{CellId, Command, Epoch, Refusal, Revision, TenantId};
+use tessera_model::record::{TenantRecord, TenantStatus};
+use tessera_model::{CellId, Command, Epoch, Placement, Refusal, Revision, TenantId};
 use tessera_storage::StorageError;
-use wait::until_awake;
+use wait::{until_awake, until_loaded};
 
 /// What the cell that gives a tenant asks of the one that takes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -238,4 +238,10 @@ async fn leave(entry: &Entry) -> Result<(), StorageError> {
 /// Whether a tenant is in memory, and nothing is left of its way here.
 fn has_arrived(entry: &Entry) -> bool {
     entry.known_view().is_some_and(|view| view.root.full().course.moving.is_none())
+}
+
+/// The command by which the system tenant of this cell takes a tenant as one of its own.
+fn adopt(record: TenantRecord, placement: Placement) -> Command {
+    let TenantRecord { name, created, status, .. } = record;
+    Command::AdoptTenant { name, created, suspended: status == TenantStatus::Suspended, placement }
 }

@@ -4,15 +4,17 @@
 //! comes back after all finds that the tenant lives elsewhere, and nobody is ever permitted by both.
 
 use super::give::Stopped;
-use super::{CarryError, SettleWay, TakeStep, Taken, TakenStatus, WordStatus, clear, order, until_awake};
-use crate::directory::Standing;
+use super::{
+    CarryError, SettleWay, TakeStep, Taken, TakenStatus, WordStatus, adopt, clear, order, until_awake,
+    until_loaded,
+};
 use crate::engine::Engine;
 use crate::moving::Hold;
 use crate::submit::SubmitError;
 use std::sync::Arc;
 use tessera_model::moving::MoveStep;
 use tessera_model::record::{TenantRecord, TenantStatus};
-use tessera_model::{Caller, CellId, Command, Epoch, Placement, Refusal, Revision, TenantId};
+use tessera_model::{Caller, CellId, Epoch, Placement, Refusal, Revision, TenantId};
 use tessera_storage::{Arriving, StorageError};
 
 /// LIMIT: checkpoints until the journal has no frame any more of a tenant that is taken back.
@@ -84,7 +86,7 @@ impl Engine {
         }
     }
 
-    /// Whether some cell that answers has the tenant.
+    /// Refuses where some cell that answers has the tenant.
     async fn nobody_has(&self, tenant: TenantId) -> Result<(), Refusal> {
         let has = |word: &Result<super::LastWord, CarryError>| {
             let said = word.as_ref().map(|word| word.status);
@@ -124,7 +126,7 @@ impl Engine {
             return Err(Refusal::LossUnsaid.into());
         }
         let epoch = if whole { head.epoch } else { self.later_epoch(tenant, head.epoch) };
-        let revision = Revision(head.next.0.saturating_sub(1));
+        let revision = head.last();
         self.go_on_by_word(caller, record, (epoch, whole)).await?;
         Ok(Settled { tenant, epoch, revision, whole })
     }
@@ -147,7 +149,7 @@ impl Engine {
         }
         let head =
             self.house.store.head(tenant).map_err(|error| store(&error))?.ok_or(Refusal::CopyUnknown)?;
-        let revision = Revision(head.next.0.saturating_sub(1));
+        let revision = head.last();
         Ok(Settled { tenant, epoch: head.epoch, revision, whole: true })
     }
 
@@ -176,22 +178,15 @@ impl Engine {
             entry.hold(Hold::Own);
         }
         let placement = Placement { tenant, epoch, cell: house.own_cell() };
-        let suspended = record.status == TenantStatus::Suspended;
-        let (name, created) = (record.name, record.created);
-        let adopt = Command::AdoptTenant { name, created, suspended, placement };
+        let adopt = adopt(record, placement);
         self.submit_system(caller, self.command_id(), adopt).await?;
         let entry = house.entry(tenant).ok_or(Refusal::TenantUnknown)?;
         entry.hold(Hold::Own);
         let on = Arc::clone(&house.store);
         let claimed = house.work(move || on.claim(tenant, epoch)).await.map_err(|_| Refusal::NotReady)?;
         claimed.map_err(|error| store(&error))?;
-        // It may have been asked for in between, when there was nothing to load, and such a load may end only now.
-        entry.shift(Standing::Failed, Standing::Asleep);
-        if !until_awake(house, &entry).await {
-            entry.shift(Standing::Failed, Standing::Asleep);
-            if !until_awake(house, &entry).await {
-                return Err(Refusal::TenantFailed.into());
-            }
+        if !until_loaded(house, &entry).await {
+            return Err(Refusal::TenantFailed.into());
         }
         order(house, &entry, MoveStep::Claim { whole }).await?;
         entry.set_away(house.away(tenant));
@@ -237,7 +232,7 @@ impl Engine {
         clear(house, &entry, false).await.map_err(|error| store(&error))?;
         let head = house.store.head(tenant).map_err(|error| store(&error))?.ok_or(Refusal::CopyUnknown)?;
         let epoch = self.later_epoch(tenant, head.epoch);
-        let revision = Revision(head.next.0.saturating_sub(1));
+        let revision = head.last();
         self.go_on_by_word(caller, record, (epoch, false)).await?;
         Ok(Settled { tenant, epoch, revision, whole: false })
     }

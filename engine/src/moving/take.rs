@@ -1,7 +1,7 @@
 //! The cell that takes a tenant.
 
-use super::{TakeStep, Taken, TakenStatus, clear, has_arrived, order, until_awake};
-use crate::directory::{Entry, Standing};
+use super::{TakeStep, Taken, TakenStatus, adopt, clear, has_arrived, order, until_awake, until_loaded};
+use crate::directory::Entry;
 use crate::engine::Engine;
 use crate::house::House;
 use crate::moving::Hold;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tessera_model::limits::{MOVE_CHUNKS_MAX, MOVES_MAX};
 use tessera_model::moving::MoveStep;
 use tessera_model::record::{TenantRecord, TenantStatus};
-use tessera_model::{Caller, CellId, Command, Epoch, Event, Limit, Placement, Refusal, Revision, TenantId};
+use tessera_model::{Caller, CellId, Epoch, Event, Limit, Placement, Refusal, TenantId};
 use tessera_storage::{Arrival, FrameRead, StorageError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -79,6 +79,11 @@ impl Taking {
         matches!(self.told.borrow().status, TakenStatus::Copying | TakenStatus::Opening)
     }
 
+    /// Whether it is being written, opened or dropped.
+    fn is_held(&self) -> bool {
+        self.dropped || self.is_busy()
+    }
+
     fn is_opening(&self) -> bool {
         self.told.borrow().status == TakenStatus::Opening
     }
@@ -100,7 +105,7 @@ impl House {
 
     /// Whether a copy of it is being written, opened or dropped here.
     pub(super) fn is_taken_now(&self, tenant: TenantId) -> bool {
-        self.takings.lock().get(&tenant).is_some_and(|taking| taking.dropped || taking.is_busy())
+        self.takings.lock().get(&tenant).is_some_and(|taking| taking.is_held())
     }
 
     /// It is opened here by an operator's word.
@@ -110,7 +115,7 @@ impl House {
     pub(super) fn open_by_word(&self, tenant: TenantId, epoch: Epoch) -> Result<(), Refusal> {
         let opening = Taking::closed(epoch, Taken { status: TakenStatus::Opening, ..Taken::default() });
         let mut takings = self.takings.lock();
-        if takings.get(&tenant).is_some_and(|taking| taking.dropped || taking.is_busy()) {
+        if takings.get(&tenant).is_some_and(|taking| taking.is_held()) {
             return Err(Refusal::MoveRunning);
         }
         takings.insert(tenant, opening);
@@ -235,7 +240,7 @@ impl Engine {
             others.filter(|(_, taking)| taking.is_idle(asked_ms)).map(|(other, _)| *other).collect();
         idle.into_iter().for_each(|other| self.drop_taking(&mut takings, other));
         // One that ended is remembered by the store.
-        takings.retain(|other, taking| *other == tenant || taking.dropped || taking.is_busy());
+        takings.retain(|other, taking| *other == tenant || taking.is_held());
         if takings.keys().filter(|other| **other != tenant).count() >= MOVES_MAX {
             return Err(Limit::Moves.busy());
         }
@@ -356,7 +361,7 @@ async fn write(
     let on = Arc::clone(&house);
     let begun = move || {
         let arrival = on.store.begin_arrival(tenant)?;
-        on.store.note_arrival(&record)?;
+        on.store.note_arrival(&record, &|tenant| on.is_adopted(tenant))?;
         Ok::<_, StorageError>(arrival)
     };
     let mut arrival = match house.work(begun).await {
@@ -433,16 +438,12 @@ async fn open(engine: Engine, (record, own): (TenantRecord, Placement), frame: V
         Ok(Err(error)) => return failed(&told, tenant, &error),
         Err(_) => return failed(&told, tenant, &"a fault of the node"),
     }
-    let suspended = record.status == TenantStatus::Suspended;
-    let (name, created) = (record.name, record.created);
-    let adopt = Command::AdoptTenant { name, created, suspended, placement: own };
+    let adopt = adopt(record, own);
     if let Err(error) = engine.submit_system(Caller::Node, engine.command_id(), adopt).await {
         return failed(&told, tenant, &error);
     }
     let Some(entry) = house.entry(tenant) else { return failed(&told, tenant, &Refusal::TenantUnknown) };
-    // It may have been asked for in between, when there was nothing to load.
-    entry.shift(Standing::Failed, Standing::Asleep);
-    if !until_awake(&house, &entry).await {
+    if !until_loaded(&house, &entry).await {
         return failed(&told, tenant, &Refusal::TenantFailed);
     }
     match note_arrival(&house, &entry, MoveStep::Arrive).await {
@@ -476,7 +477,7 @@ async fn note_arrival(house: &Arc<House>, entry: &Arc<Entry>, step: MoveStep) ->
 /// without that.
 fn came(house: &House, tenant: TenantId) -> Result<MoveStep, StorageError> {
     let head = house.store.head(tenant)?.ok_or(StorageError::TenantUnknown(tenant))?;
-    let last = Revision(head.next.0.saturating_sub(1));
+    let last = head.last();
     let own = house.own_cell();
     let moved = |event: &Event| matches!(event, Event::TenantMoved { to, .. } if *to == own);
     let frames = house.store.history(tenant, last, 1)?;

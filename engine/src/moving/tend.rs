@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_model::moving::{MoveStep, Moving};
 use tessera_model::record::TenantRecord;
-use tessera_model::{Caller, CellId, Command, Epoch, Placement, Receipt, Refusal, Revision, TenantId};
+use tessera_model::{Caller, CellId, Command, Epoch, Placement, Receipt, Refusal, TenantId};
 use tessera_storage::{Arriving, Head, StorageError};
 use tokio::sync::{Notify, OwnedMutexGuard};
 
@@ -85,10 +85,13 @@ impl Tended {
 impl House {
     /// What was copied here and is nobody's tenant yet; also where only the word of this cell's system tenant is missing.
     pub(super) fn arrivals_left(&self) -> Result<Vec<Arriving>, StorageError> {
-        let found = self.store.arrivals()?;
-        let Some(view) = self.system() else { return Ok(Vec::new()) };
-        let adopted = |tenant| self.away(tenant).is_none() && view.root.full().tenants.see(tenant).is_some();
-        Ok(found.into_iter().filter(|found| !found.opened || !adopted(found.record.id)).collect())
+        self.store.arrivals(&|tenant| self.is_adopted(tenant))
+    }
+
+    /// Whether this cell's system tenant knows a tenant as one that lives here.
+    pub(super) fn is_adopted(&self, tenant: TenantId) -> bool {
+        let known = self.system().is_some_and(|view| view.root.full().tenants.see(tenant).is_some());
+        known && self.away(tenant).is_none()
     }
 
     /// Notes that a move is to be looked after, and begins to.
@@ -358,7 +361,7 @@ impl Engine {
         let on = Arc::clone(&house.store);
         let read = house.work(move || {
             let Some(head) = on.head(tenant)? else { return Ok(None) };
-            on.frame(tenant, Revision(head.next.0.saturating_sub(1)))
+            on.frame(tenant, head.last())
         });
         let frame = read.await.map_err(|_| Refusal::NotReady)?.map_err(|_| Refusal::NotReady)?;
         Ok(LastWord {

@@ -24,3 +24,21 @@ pub(super) async fn until_awake(house: &Arc<House>, entry: &Arc<Entry>) -> bool 
     };
     tokio::time::timeout(AWAKE_PATIENCE, awake).await.unwrap_or(false)
 }
+
+/// As [`until_awake`], of a tenant of which there was nothing to load until now: a load that began before that ends first.
+pub(super) async fn until_loaded(house: &Arc<House>, entry: &Arc<Entry>) -> bool {
+    let over = async {
+        loop {
+            let stirred = entry.stirred();
+            if entry.standing() != Standing::Waking {
+                return;
+            }
+            stirred.await;
+        }
+    };
+    if tokio::time::timeout(AWAKE_PATIENCE, over).await.is_err() {
+        return false;
+    }
+    entry.shift(Standing::Failed, Standing::Asleep);
+    until_awake(house, entry).await
+}

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use tessera_engine::{ADDRESS, Brought, Listing, OfSubject, PolicySteps, Reading, Resource};
 use tessera_gateway_http::{Admitted, Problem};
 use tessera_model::{
-    CheckQuery, Handle, HandleBytes, Identifier, Limit, PermissionRef, PublicId, Reason, Receipt, Refusal,
+    CheckQuery, Handle, HandleBytes, Identifier, PermissionRef, PublicId, Reason, Receipt, Refusal,
     SubjectIndex, WorkspaceIndex, WorkspaceRef,
 };
 use tessera_relation::{Filter, RELATION_BUDGET};
@@ -269,17 +269,18 @@ impl<'a> Asker<'a> {
             return Ok(None);
         }
         self.later(|| {
-            let context = context.map(|context| (Value::Object(context.clone()).to_string(), context));
+            let context =
+                context.map(|context| (serde_json::to_string(&context).unwrap_or_default(), context));
             let entities = resource.as_ref().map(|(uid, attributes, _)| {
-                format!("{ATTRIBUTES}{},\"uid\":{uid}}}]", Value::Object(attributes.clone()))
+                let attributes = serde_json::to_string(attributes).unwrap_or_default();
+                format!("{ATTRIBUTES}{attributes},\"uid\":{uid}}}]")
             });
             let text = context.as_ref().map(|(text, _)| text.as_str());
             let came = text.map_or(0, str::len) + entities.as_ref().map_or(0, String::len);
             self.brought.set(self.brought.get().saturating_add(came as u64));
             let brought = self.listing.brought(permission, (text, entities.as_deref()));
             let brought = brought.map_err(|(refusal, misfit)| {
-                let long = refusal.limit().is_some_and(|reached| reached.limit == Limit::ContextBytes);
-                let of_context = long || refusal == Refusal::ContextWrong;
+                let of_context = refusal.is_of_context();
                 let (at, members, before) = match &resource {
                     Some((_, attributes, at)) if !of_context => {
                         (format!("{at}/properties"), Some(attributes), ATTRIBUTES.len())

@@ -68,8 +68,7 @@ fn parts(input: &Input) -> Result<PolicyParts, Problem> {
 
 /// What does not fit, at its field.
 pub(crate) fn misfit((refusal, misfit): (Refusal, PlainError)) -> Problem {
-    let long = refusal.limit().is_some_and(|reached| reached.limit == Limit::ContextBytes);
-    let field = if long || refusal == Refusal::ContextWrong { "context" } else { "entities" };
+    let field = if refusal.is_of_context() { "context" } else { "entities" };
     Problem::from(refusal).at(field).because(misfit.says)
 }
 

@@ -134,7 +134,12 @@ fn wrong(listing: &Listing, input: &Input, problem: &Problem) -> Option<(String,
         let gone = || first("remove", &|tuple| !stands(tuple)).filter(|_| strict);
         first("require", &|tuple| !stands(tuple)).or_else(gone)
     } else if code == Refusal::RelationExists.code() {
-        let there = || first("write", &stands).filter(|_| strict);
+        let there = || {
+            // What the same command removes before is not there when it writes.
+            let removed = input.tuples("remove").ok().filter(|_| strict)?;
+            let removed: BTreeSet<TupleRef<'_>> = removed.iter().map(TupleRef::from).collect();
+            first("write", &|tuple| stands(tuple) && !removed.contains(tuple))
+        };
         first("forbid", &stands).or_else(there)
     } else {
         None

@@ -76,8 +76,7 @@ impl Backup {
 }
 
 async fn ask(link: &Link, name: &Name, follow: bool) -> Result<BackupRow, CtlError> {
-    let page = link.page::<BackupRow>(&Request::Backup { name: name.clone(), follow }).await?;
-    page.rows.into_iter().next().ok_or_else(|| CtlError::unexpected("the node told nothing"))
+    link.one(&Request::Backup { name: name.clone(), follow }).await
 }
 
 /// A bar on standard error, where that is a terminal.

@@ -132,6 +132,12 @@ impl Link {
         self.client.list(request).await.map_err(|error| self.told(&error))
     }
 
+    /// The one row that a question is answered with.
+    pub(crate) async fn one<T: Shape>(&self, request: &Request) -> Result<T, CtlError> {
+        let page = self.page::<T>(request).await?;
+        page.rows.into_iter().next().ok_or_else(|| CtlError::unexpected("the node told nothing"))
+    }
+
     /// All live sessions and keys of a subject, page after page.
     pub(crate) async fn sessions(&self, subject: PublicId) -> Result<Vec<SessionRow>, CtlError> {
         let request = |after, limit| Request::ListSessions { subject, after, limit };

@@ -54,7 +54,7 @@ impl Move {
         let ask = |follow| ask(link, (tenant, cell.cell), (self.undo, follow));
         let mut row = ask(self.follow).await?;
         let mut last = 0;
-        while !is_over(row.status) && !self.no_wait {
+        while !MoveStatus::from_number(row.status).is_none_or(MoveStatus::is_over) && !self.no_wait {
             if row.status != last {
                 last = row.status;
                 tell(&row);
@@ -125,16 +125,7 @@ async fn ask(
     (tenant, cell): (TenantId, u32),
     (undo, follow): (bool, bool),
 ) -> Result<MoveRow, CtlError> {
-    let page = link.page::<MoveRow>(&Request::MoveTenant { tenant, cell, undo, follow }).await?;
-    page.rows.into_iter().next().ok_or_else(|| CtlError::unexpected("the node told nothing"))
-}
-
-/// Whether nothing more comes of a move by itself.
-const fn is_over(status: u32) -> bool {
-    matches!(
-        MoveStatus::from_number(status),
-        Some(MoveStatus::Done | MoveStatus::Stayed | MoveStatus::Failed) | None
-    )
+    link.one(&Request::MoveTenant { tenant, cell, undo, follow }).await
 }
 
 /// Takes back a tenant that the cell which it went to has lost.
@@ -175,9 +166,9 @@ impl ForgetCopy {
 
 /// The id of a tenant of which the cell has something.
 async fn copied(link: &Link, named: &TenantRef) -> Result<TenantId, CtlError> {
-    let TenantRef::Name(name) = named else {
-        let TenantRef::Id(id) = named else { return Err(CtlError::unexpected("no name and no id")) };
-        return Ok(*id);
+    let name = match named {
+        TenantRef::Id(id) => return Ok(*id),
+        TenantRef::Name(name) => name,
     };
     let found = Window::all().read(link, |after, limit| Request::ListCopies { after, limit }).await?;
     match found.rows.into_iter().find(|row: &CopyRow| row.name == *name) {
@@ -213,8 +204,7 @@ pub(crate) async fn ask_settled(
     tenant: TenantId,
     (way, loss): (SettleWay, bool),
 ) -> Result<SettledRow, CtlError> {
-    let page = link.page::<SettledRow>(&Request::SettleTenant { tenant, way: way.number(), loss }).await?;
-    page.rows.into_iter().next().ok_or_else(|| CtlError::unexpected("the node told nothing"))
+    link.one(&Request::SettleTenant { tenant, way: way.number(), loss }).await
 }
 
 /// What a cell has of tenants that do not live there.

@@ -143,7 +143,7 @@ pub(crate) async fn write(link: &Link, changes: Changes) -> Result<Answer, CtlEr
     for part in changes.chunks(RELATION_CHANGES_MAX) {
         last = Some(match link.order(&Request::ChangeRelations { changes: part.to_vec() }).await {
             Ok(made) => made,
-            Err(error) if error.name() == Refusal::RelationMismatch.name() => {
+            Err(error) if error.is(Refusal::RelationMismatch) => {
                 return Err(unfit(link, error, &changes, done).await);
             }
             Err(error) => return Err(behind(error, done, changes.len())),
@@ -163,10 +163,12 @@ pub(crate) async fn write(link: &Link, changes: Changes) -> Result<Answer, CtlEr
 /// An error about a tuple that does not fit says which one, and what is wrong with it.
 async fn unfit(link: &Link, error: CtlError, changes: &[RelationChange], done: usize) -> CtlError {
     let page = link.page::<RelationModelRow>(&Request::ReadRelationModel { version: None }).await;
+    let Ok(page) = page else { return behind(error, done, changes.len()) };
     let mut relations = Relations::new();
-    if let Some(row) = page.ok().and_then(|page| page.rows.into_iter().next()) {
-        let model = Model::parse(&shown_text(&row.text));
-        drop(model.and_then(|model| relations.set_model(&model)));
+    if let Some(row) = page.rows.into_iter().next()
+        && Model::parse(&shown_text(&row.text)).and_then(|model| relations.set_model(&model)).is_err()
+    {
+        return behind(error, done, changes.len());
     }
     let written = changes.iter().enumerate().skip(done).filter(|(_, one)| one.act == RelationAct::Write);
     let wrong = written

@@ -68,14 +68,17 @@ fn documented() -> BTreeMap<String, Fields> {
     }
     table
 }
+
 impl Asked {
     fn start(folder: &Path) -> Self {
         Self { node: Node::serve(folder), documented: documented(), seen: BTreeSet::new() }
     }
+
     /// Writes a file where the commands run.
     pub(crate) fn put(&self, file: &str, text: &str) {
         std::fs::write(self.node.folder.join(file), text).expect("a file");
     }
+
     /// Asks and looks at exit code and fields; gives the object.
     pub(crate) fn ask(&mut self, exit: i32, line: &str) -> Value {
         let done = self.node.shell(&format!("{line} --json"));
@@ -550,7 +553,10 @@ fn relations(asked: &mut Asked) {
     asked.ask(0, &format!("tessera relation write {ann} 'team:a#member viewer document:2' --tenant acme"));
     let ill = asked.ask(1, "tessera relation write 'team:a viewer document:2' --tenant acme");
     assert_eq!(ill["error"]["code"], 274);
-    assert_eq!(ill["error"]["advice"], "change 1, team:a viewer document:2: the relation takes no such subject");
+    assert_eq!(
+        ill["error"]["advice"],
+        "change 1, team:a viewer document:2: the relation takes no such subject"
+    );
     let read = asked.ask(0, "tessera relation read --object document:1 --tenant acme");
     assert_eq!(read["tuples"][0]["user"], "user:ann");
     assert_eq!(

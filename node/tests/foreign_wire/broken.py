@@ -11,7 +11,7 @@ import wire
 SEED = int(os.environ.get("TESSERA_SEED", "7"))
 MUTATIONS = int(os.environ.get("TESSERA_MUTATIONS", "600"))
 ERROR = wire.NUMBER_OF["Error"]
-ANSWER_OF = {"Check": 4, "CheckBatch": 6, "Introspect": 8, "ListPermissions": 10, "Resolve": 12}
+ANSWER_OF = {"Check": 4, "CheckBatch": 6, "Introspect": 8, "ListPermissions": 10, "Resolve": 12, "CheckRelation": 17}
 ASKED = {wire.NUMBER_OF[name]: answer for name, answer in ANSWER_OF.items()}
 
 
@@ -19,6 +19,9 @@ ASKED = {wire.NUMBER_OF[name]: answer for name, answer in ANSWER_OF.items()}
 
 REFUSED = set(range(200, 400))
 NAME_BYTES_MAX = 128
+RELATION_BYTES_MAX = 562
+# What a check of a relation may be refused with: why there is no answer (275 to 277) stands in the answer.
+RELATION_REFUSED = {200, 233, 300, 301, 302, 303, 304}
 
 
 def names_read(kind, values):
@@ -26,7 +29,12 @@ def names_read(kind, values):
     names, items = values.get("names", b""), values.get("items", [values])
     if len(items) > wire.ITEMS_MAX:
         return False
-    spelled = []
+    spelled, longest = [], NAME_BYTES_MAX
+    if kind == wire.NUMBER_OF["CheckRelation"]:
+        if values["flags"]:
+            return False
+        spelled = [values[f"{part}_len"] for part in ("object", "relation", "subject")]
+        items, longest = [], RELATION_BYTES_MAX
     for item in items:
         if kind == wire.NUMBER_OF["Resolve"]:
             if item["noun"] not in (1, 2):
@@ -40,7 +48,7 @@ def names_read(kind, values):
             spelled.append(length)
         if item.get("flags", 0) > (3 if kind == wire.NUMBER_OF["ListPermissions"] else 1):
             return False
-    if sum(spelled) != len(names) or max(spelled, default=0) > NAME_BYTES_MAX:
+    if sum(spelled) != len(names) or max(spelled, default=0) > longest:
         return False
     for length in spelled:
         one, names = names[:length], names[length:]
@@ -72,9 +80,6 @@ def fields_read(kind, found):
 
 def promised(kind, payload):
     """The answer to one whole frame: the kinds, and the codes of an Error that may come."""
-    if kind == wire.NUMBER_OF["CheckRelation"]:
-        # Its names are parted and read by the model: any of the three is one of its answers.
-        return {wire.NUMBER_OF["RelationDecision"]}, REFUSED | {wire.BAD_PAYLOAD}
     if kind == wire.NUMBER_OF["Hello"]:
         return set(), {wire.HELLO_EXPECTED}
     if kind not in ASKED and kind not in wire.REQUEST_OF:
@@ -84,7 +89,9 @@ def promised(kind, payload):
     except wire.Malformed as error:
         return set(), {error.code}
     if kind in ASKED:
-        return ({ASKED[kind]}, REFUSED) if names_read(kind, values) else (set(), {wire.BAD_PAYLOAD})
+        if not names_read(kind, values):
+            return set(), {wire.BAD_PAYLOAD}
+        return {ASKED[kind]}, RELATION_REFUSED if kind == wire.NUMBER_OF["CheckRelation"] else REFUSED
     answer = {wire.NUMBER_OF["Receipt" if kind < 0x2000 else "Rows"]}
     try:
         whole = fields_read(kind, list(wire.listed(payload)))
@@ -124,6 +131,8 @@ def corpus(session, ids):
         number["ListPermissions"],
         encode("ListPermissions", {"handle": session, "flags": 2, "workspace_len": 5, "names": b"sales"}),
     )
+    about = {"object_len": 10, "relation_len": 6, "subject_len": 8, "names": b"document:1vieweruser:ann"}
+    yield number["CheckRelation"], encode("CheckRelation", about)
     nouns = [{"noun": 1, "len": 11}, {"noun": 2, "len": 5}]
     yield number["Resolve"], encode("Resolve", {"items": nouns, "names": b"orders.readsales"})
     for name, values in (
@@ -210,6 +219,9 @@ async def tried(lines, data):
                 assert code in codes, f"Error {code} instead of {kinds} or {codes if len(codes) < 9 else '2xx, 3xx'}"
             else:
                 assert kind in kinds, f"kind {kind} instead of {kinds} or {codes}"
+                if kind == wire.NUMBER_OF["RelationDecision"]:
+                    told = wire.decode("RelationDecision", payload)
+                    assert (told["flags"], told["code"]) in {(1, 0), (0, 0), (0, 275), (0, 276), (0, 277)}, told
         # Others on the connection go on.
         await line.introspect(lines.credential)
     else:

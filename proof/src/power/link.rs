@@ -50,11 +50,6 @@ struct State {
 #[derive(Clone, Default)]
 pub(super) struct Link(Arc<Mutex<State>>);
 
-/// Whether a move has ended.
-pub(super) fn is_over(status: MoveStatus) -> bool {
-    [MoveStatus::Done, MoveStatus::Stayed, MoveStatus::Failed].contains(&status)
-}
-
 impl Link {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -124,7 +119,7 @@ impl Link {
 
     /// Looks at both cells.
     pub(super) fn look(&self) {
-        let told = self.told().filter(|told| !is_over(told.status));
+        let told = self.told().filter(|told| !told.status.is_over());
         let cells = [self.up(0), self.up(1)];
         let mut state = self.state();
         if let Some(told) = told {

@@ -125,7 +125,7 @@ fn cuts(plan: &Plan, bar: &ProgressBar) -> Result<Tally, Trouble> {
 fn planted(seed: u64, faults: &mut Vec<String>) -> Result<String, Trouble> {
     // What a planted fault makes panic is caught, and counted like any other violation.
     std::panic::set_hook(Box::new(|_| {}));
-    let disks = PLANTED.into_iter().map(|(planted, name)| (Plant::Disk(planted), name, ""));
+    let disks = PLANTED.into_iter().map(|(planted, name)| (Plant::Disk(planted), name, ANY));
     let moves = moving::PLANTS.into_iter().map(|(plant, name, said)| (Plant::Move(plant), name, said));
     let all: Vec<_> = disks.chain(moves).collect();
     let next = AtomicUsize::new(0);
@@ -162,9 +162,12 @@ enum Plant {
     Move(moving::Plant),
 }
 
-/// Runs worlds until one shows what is planted, in those words; otherwise tells that none did.
+/// Any words.
+const ANY: &[&str] = &[""];
+
+/// Runs worlds until one shows what is planted, in one of those words; otherwise tells that none did.
 fn noticed(
-    (plant, name, said): (Plant, &str, &str),
+    (plant, name, said): (Plant, &str, &[&str]),
     seed: u64,
     pool: &Arc<PasswordPool>,
 ) -> Result<Result<String, String>, Trouble> {
@@ -177,7 +180,7 @@ fn noticed(
             Plant::Disk(planted) => lives(seed, Some(planted), pool, tally),
             Plant::Move(plant) => moving::world(seed, Some(plant), pool, tally),
         })?;
-        tally.faults.retain(|fault| fault.contains(said));
+        tally.faults.retain(|fault| said.iter().any(|said| fault.contains(said)));
         seed += 1;
     }
     progress(&format!("power: {name}: {:?} after {} cuts", tally.faults.first(), tally.points));

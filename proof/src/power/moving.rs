@@ -1,7 +1,7 @@
 //! The power goes while a tenant moves: two cells, each a whole node on a disk of its own, and the tenant is written and
 //! asked all along. Moves are begun, repeated and undone; the power goes at either end or at both.
 
-use super::link::{CELLS, Cut, LOST, Link, is_over};
+use super::link::{CELLS, Cut, LOST, Link};
 use super::tally::Tally;
 use super::{RECOVERY_CALLS, survived};
 use crate::node::Trouble;
@@ -17,9 +17,16 @@ use tessera_storage::disk::simulated::{Fault, Planted, Simulated};
 use tessera_storage::{Moves as _, Options, RootKey, Store as _};
 
 /// Faults that are planted into moves, and what a world must say of them.
-pub(super) const PLANTS: [(Plant, &str, &str); 2] = [
-    (Plant::CopyNotDurable, "a tenant that opens before its copy is durable", ""),
-    (Plant::Left, "a cell that goes on with what has left it", TWO),
+pub(super) const PLANTS: [(Plant, &str, &[&str]); 2] = [
+    (Plant::CopyNotDurable, "a tenant that opens before its copy is durable", &LOST_COPY),
+    (Plant::Left, "a cell that goes on with what has left it", &[TWO]),
+];
+/// What is said where a copy is lost: of the file that it lay in, and of the tenant.
+const LOST_COPY: [&str; 4] = [
+    "a cell does not start",
+    "a start found damage",
+    "the tenant's data does not read",
+    "nobody answers for a tenant that does not move",
 ];
 /// What is said when both cells answer.
 const TWO: &str = "two cells answer for one tenant";
@@ -151,9 +158,6 @@ impl Pair {
                     disk.plant(1 + world.dice.below(RECOVERY_CALLS), Fault::PowerCut);
                 }
                 match self.plant {
-                    Some(Plant::CopyNotDurable) if side == 1 => {
-                        disk.plant_fault(Planted::CheckpointNotSynced)
-                    }
                     Some(Plant::Left) if side == 0 => world.profile.spoil = Some(Spoil::Left(cell)),
                     Some(Plant::CopyNotDurable | Plant::Left) | None => world.profile.spoil = None,
                 }
@@ -253,6 +257,12 @@ impl Pair {
         };
         let Some(node) = self.node(from) else { return Ok(()) };
         let (planned, both) = if cut { self.plan(world, from, way) } else { (None, false) };
+        if self.plant == Some(Plant::CopyNotDurable)
+            && let Some(disk) = self.disks.get(1 - from)
+        {
+            // What the cell that takes has made before is durable.
+            disk.plant_fault(Planted::CheckpointNotSynced);
+        }
         let mut begun = node.engine.begin_move(tenant, *to, way);
         for _ in 0..LOOKS {
             if begun.is_ok() || !node.is_up() {
@@ -339,7 +349,7 @@ impl Pair {
         let begun = tokio::time::Instant::now();
         while !self.is_off(0) && !self.is_off(1) {
             self.link.look();
-            if let Some(told) = self.link.told().filter(|told| is_over(told.status)) {
+            if let Some(told) = self.link.told().filter(|told| told.status.is_over()) {
                 return Some(told);
             }
             if begun.elapsed() > 2 * DEADLINE {
@@ -385,8 +395,8 @@ impl Pair {
         }
         world.counts.moved += u64::from(home != from);
         let kept = |side: usize| self.node(side).map(|node| node.store.is_kept(tenant));
-        if home != from && !matches!(kept(from), Some(Ok(false)) | None) {
-            world.fault("something is left of a tenant that has moved");
+        if home != from && !matches!(kept(from), Some(Ok(true)) | None) {
+            world.fault("nothing is kept of a tenant that has moved");
         }
         let waits = |side: usize| self.node(side).map(|node| node.store.arrived(tenant));
         if !matches!(waits(1 - home), Some(Ok(None)) | None) && home != from {

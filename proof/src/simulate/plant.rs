@@ -43,8 +43,9 @@ impl Spoil {
             Self::Failures => matches!(event, Event::FailuresCounted(_)),
             Self::Refreshes => matches!(event, Event::SessionRefreshed { .. }),
             Self::Left(own) => {
-                let moved = matches!(event, Event::TenantMoved { to, .. } if *to != own);
-                moved || matches!(event, Event::TenantPlaced(placed) if placed.cell != own)
+                // A load that forgot the last word alone would find that it was leaving, and ask before it opens.
+                let left = matches!(event, Event::TenantLeaving { to, .. } | Event::TenantMoved { to, .. } if *to != own);
+                left || matches!(event, Event::TenantPlaced(placed) if placed.cell != own)
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::batch::{Batch, Head};
 use crate::bucket::{Bucket, BucketKind};
 use crate::commit::Commit;
 use crate::error::StorageError;
-use crate::moving::{Arrival, Arriving, CopySink, Moves, Opens, Sent};
+use crate::moving::{Adopted, Arrival, Arriving, CopySink, Moves, Opens, Sent};
 use crate::seal::Sealing;
 use crate::store::{Replay, Store};
 use crate::usage::Room;
@@ -121,12 +121,12 @@ impl<T: Around> Moves for T {
         self.inner().open_arrival(tenant, frame, opens)
     }
 
-    fn note_arrival(&self, record: &TenantRecord) -> Result<(), StorageError> {
-        self.inner().note_arrival(record)
+    fn note_arrival(&self, record: &TenantRecord, adopted: Adopted<'_>) -> Result<(), StorageError> {
+        self.inner().note_arrival(record, adopted)
     }
 
-    fn arrivals(&self) -> Result<Vec<Arriving>, StorageError> {
-        self.inner().arrivals()
+    fn arrivals(&self, adopted: Adopted<'_>) -> Result<Vec<Arriving>, StorageError> {
+        self.inner().arrivals(adopted)
     }
 
     fn claim(&self, tenant: TenantId, epoch: Epoch) -> Result<Head, StorageError> {

@@ -299,7 +299,7 @@ impl Field for Vec<TenantId> {
 }
 
 /// LIMIT: records of tenants that are being taken, see [`crate::moving`].
-const ARRIVING_MAX: usize = 512;
+pub(crate) const ARRIVING_MAX: usize = 512;
 
 /// What is known of the tenants that are being taken.
 #[derive(Clone, Debug, Eq, PartialEq)]

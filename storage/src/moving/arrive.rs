@@ -3,7 +3,7 @@
 use super::leave::Sent;
 use super::note::Arriving;
 use super::piece::{Piece, take_pieces};
-use super::{CopySink, Moves, Opens};
+use super::{Adopted, CopySink, Moves, Opens};
 use crate::batch::Head;
 use crate::checkpoint::read as table;
 use crate::checkpoint::schema::{self, BUCKET, DIRECTORY, DirectoryRow, Life, Of, ROW, SEAL_BYTES, SEGMENT};
@@ -188,12 +188,12 @@ impl Moves for Embedded {
         Ok(self.shared.raised(table::head_of(tenant, &row)))
     }
 
-    fn note_arrival(&self, record: &TenantRecord) -> Result<(), StorageError> {
-        self.note_arriving(record)
+    fn note_arrival(&self, record: &TenantRecord, adopted: Adopted<'_>) -> Result<(), StorageError> {
+        self.note_arriving(record, adopted)
     }
 
-    fn arrivals(&self) -> Result<Vec<Arriving>, StorageError> {
-        self.arriving_now()
+    fn arrivals(&self, adopted: Adopted<'_>) -> Result<Vec<Arriving>, StorageError> {
+        self.arriving_now(adopted)
     }
 
     fn claim(&self, tenant: TenantId, epoch: Epoch) -> Result<Head, StorageError> {

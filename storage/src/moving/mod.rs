@@ -27,6 +27,9 @@ pub type CopySink<'a> = &'a mut dyn FnMut(Vec<u8>) -> Result<(), StorageError>;
 /// Whether a frame is the one that opens a tenant.
 pub type Opens<'a> = &'a dyn Fn(&FrameRead) -> bool;
 
+/// Whether a tenant is known as one that lives here.
+pub type Adopted<'a> = &'a dyn Fn(TenantId) -> bool;
+
 fn unable<T>() -> Result<T, StorageError> {
     Err(StorageError::BadCopy("this store neither gives nor takes tenants"))
 }
@@ -106,15 +109,15 @@ pub trait Moves {
     ///
     /// # Errors
     /// As the disk reports.
-    fn note_arrival(&self, _record: &TenantRecord) -> Result<(), StorageError> {
+    fn note_arrival(&self, _record: &TenantRecord, _adopted: Adopted<'_>) -> Result<(), StorageError> {
         unable()
     }
 
-    /// The tenants of which something was copied, and that were not opened.
+    /// The tenants of which something was copied, and that were not opened, or opened and are nobody's tenant yet.
     ///
     /// # Errors
     /// When the directory cannot be read.
-    fn arrivals(&self) -> Result<Vec<Arriving>, StorageError> {
+    fn arrivals(&self, _adopted: Adopted<'_>) -> Result<Vec<Arriving>, StorageError> {
         Ok(Vec::new())
     }
 

@@ -3,24 +3,32 @@
 
 use crate::batch::Head;
 use crate::checkpoint::read as table;
-use crate::checkpoint::schema::{self, ARRIVING_KEY, ArrivingRows, DIRECTORY, Life, META, Of, SCHEMA};
+use crate::checkpoint::schema::{
+    self, ARRIVING_KEY, ARRIVING_MAX, ArrivingRows, DIRECTORY, Life, META, Of, SCHEMA,
+};
 use crate::embedded::Embedded;
 use crate::error::StorageError;
+use crate::moving::Adopted;
+use crate::store::Store as _;
 use tessera_model::record::TenantRecord;
 use tessera_model::{Epoch, TenantId};
 
-/// LIMIT: tenants of which something was copied and not opened: over a hundred for each one that may come at once.
-pub(super) const ARRIVALS_MAX: usize = 512;
-
-/// A tenant of which something was copied, and that was not opened, or opened last.
+/// A tenant of which something was copied, and that was not opened, or is nobody's tenant yet.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Arriving {
     /// What is known of it.
     pub record: TenantRecord,
     /// Where the copy stands, in the epoch that it is to have here; none where it is not whole.
     pub head: Option<Head>,
-    /// It was opened in the store: whether anybody knows it as a tenant, the store does not know.
-    pub opened: bool,
+}
+
+/// Whether what was copied of a tenant waits: also where it was opened, and nobody knows it as a tenant yet.
+fn waits((tenant, life): (TenantId, Life), adopted: Adopted<'_>) -> bool {
+    match life {
+        Life::Arriving => true,
+        Life::Kept => !adopted(tenant),
+        Life::Forgotten => false,
+    }
 }
 
 impl Embedded {
@@ -30,7 +38,11 @@ impl Embedded {
     }
 
     /// Notes it, and forgets what is known of those that were opened or dropped since.
-    pub(super) fn note_arriving(&self, record: &TenantRecord) -> Result<(), StorageError> {
+    pub(super) fn note_arriving(
+        &self,
+        record: &TenantRecord,
+        adopted: Adopted<'_>,
+    ) -> Result<(), StorageError> {
         let _one = self.noting.lock();
         let mut found = self.noted_arrivals()?;
         if found.records.contains(record) {
@@ -39,11 +51,11 @@ impl Embedded {
         let mut kept = Vec::with_capacity(found.records.len());
         for known in found.records {
             let row = self.shared.checkpoint.directory(known.id)?;
-            if known.id != record.id && row.is_some_and(|row| row.life == Life::Arriving) {
+            if known.id != record.id && row.is_some_and(|row| waits((known.id, row.life), adopted)) {
                 kept.push(known);
             }
         }
-        if kept.len() >= ARRIVALS_MAX {
+        if kept.len() >= ARRIVING_MAX {
             return Err(StorageError::BadCopy("too many tenants were copied here and never opened"));
         }
         kept.push(record.clone());
@@ -52,14 +64,14 @@ impl Embedded {
         self.shared.checkpoint.write_now(&[(META, ARRIVING_KEY.to_vec(), Some(value))])
     }
 
-    pub(super) fn arriving_now(&self) -> Result<Vec<Arriving>, StorageError> {
+    pub(super) fn arriving_now(&self, adopted: Adopted<'_>) -> Result<Vec<Arriving>, StorageError> {
         let noted = self.noted_arrivals()?.records;
         let mut found = Vec::with_capacity(noted.len());
         for record in noted {
             let row = self.shared.checkpoint.directory(record.id)?;
-            if let Some(row) = row.filter(|row| matches!(row.life, Life::Arriving | Life::Kept)) {
+            if let Some(row) = row.filter(|row| waits((record.id, row.life), adopted)) {
                 let head = (!row.keys.is_empty()).then(|| table::head_of(record.id, &row));
-                found.push(Arriving { record, head, opened: row.life == Life::Kept });
+                found.push(Arriving { record, head });
             }
         }
         Ok(found)
@@ -77,7 +89,7 @@ impl Embedded {
         if !whole || tenant == TenantId::SYSTEM {
             return Err(StorageError::TenantUnknown(tenant));
         }
-        if row.life == Life::Kept && self.has_frames(tenant) {
+        if row.life == Life::Kept && self.has_tail(tenant) {
             // What stands in the journal goes into the checkpoint first.
             return Err(StorageError::Busy);
         }
@@ -98,10 +110,5 @@ impl Embedded {
             tail.returned.insert(tenant);
         }
         Ok(self.shared.raised(table::head_of(tenant, &row)))
-    }
-
-    fn has_frames(&self, tenant: TenantId) -> bool {
-        let tail = self.shared.tail.lock();
-        tail.tenants.get(&tenant).is_some_and(|tailed| !tailed.spots.is_empty())
     }
 }

@@ -130,7 +130,7 @@ impl Client {
         (contextual, correlations): (Vec<(u32, RelationRecord)>, Vec<String>),
         at_least: Receipt,
     ) -> Result<Vec<RelationAnswerRow>, ClientError> {
-        let at_least = (at_least != Receipt::default()).then_some(at_least);
+        let at_least = Beside { at_least, ..Beside::default() }.at_least();
         let request = Request::CheckRelations { checks: checks.to_vec(), contextual, correlations, at_least };
         let rows = self.list::<RelationAnswerRow>(&request).await?.rows;
         if rows.len() == checks.len() { Ok(rows) } else { Err(unexpected()) }

@@ -51,18 +51,28 @@ pub(crate) const fn workspace_of<'a>(workspace: WorkspaceRef<'a>) -> (u32, &'a s
     }
 }
 
-/// The length of a name as the wire carries it. Over-long names are not sent.
-pub(crate) fn length_of(name: &str) -> Result<u16, WireError> {
-    if name.len() > NAME_BYTES_MAX {
+/// The length of a name as the wire carries it, of so many bytes at most. Over-long names are not sent.
+pub(crate) fn length_within(name: &str, most: usize) -> Result<u16, WireError> {
+    if name.len() > most {
         return Err(WireError::BadPayload);
     }
     u16::try_from(name.len()).map_err(|_| WireError::BadPayload)
 }
 
-/// Takes a name of `len` bytes from the front of `names`.
+/// As [`length_within`], of names of nouns.
+pub(crate) fn length_of(name: &str) -> Result<u16, WireError> {
+    length_within(name, NAME_BYTES_MAX)
+}
+
+/// As [`name_within`], of names of nouns.
 pub(crate) fn name_from<'a>(names: &mut &'a [u8], len: u16) -> Result<&'a str, WireError> {
+    name_within(names, len, NAME_BYTES_MAX)
+}
+
+/// Takes a name of `len` bytes, at most so many, from the front of `names`.
+pub(crate) fn name_within<'a>(names: &mut &'a [u8], len: u16, most: usize) -> Result<&'a str, WireError> {
     let len = usize::from(len);
-    if len > NAME_BYTES_MAX {
+    if len > most {
         return Err(WireError::BadPayload);
     }
     let (name, rest) = names.split_at_checked(len).ok_or(WireError::BadPayload)?;

@@ -2,7 +2,7 @@
 //! check of a permission. What comes with other questions, or with tuples of its own, is asked in fields.
 
 use crate::archive::{self, CheckRelationPayload, RelationDecisionPayload};
-use crate::check::receipt;
+use crate::check::{length_within, name_within, receipt};
 use crate::fault::WireError;
 use crate::frame::Frame;
 use crate::kind::Kind;
@@ -41,22 +41,6 @@ pub struct RelationDecision {
     pub seen: Receipt,
 }
 
-/// The length of a name as the wire carries it. Over-long names are not sent.
-fn length_of(name: &str) -> Result<u16, WireError> {
-    if name.len() > RELATION_BYTES_MAX {
-        return Err(WireError::BadPayload);
-    }
-    u16::try_from(name.len()).map_err(|_| WireError::BadPayload)
-}
-
-/// Takes a name of `len` bytes from the front of `names`.
-fn name_from<'a>(names: &mut &'a [u8], len: u16) -> Result<&'a str, WireError> {
-    let len = Some(usize::from(len)).filter(|len| *len <= RELATION_BYTES_MAX).ok_or(WireError::BadPayload)?;
-    let (name, rest) = names.split_at_checked(len).ok_or(WireError::BadPayload)?;
-    *names = rest;
-    str::from_utf8(name).map_err(|_| WireError::BadPayload)
-}
-
 impl Outbox {
     /// Writes one check of a relation.
     ///
@@ -66,9 +50,9 @@ impl Outbox {
         let payload = CheckRelationPayload {
             epoch: query.at_least.epoch.0,
             revision: query.at_least.revision.0,
-            object_len: length_of(query.object)?,
-            relation_len: length_of(query.relation)?,
-            subject_len: length_of(query.subject)?,
+            object_len: length_within(query.object, RELATION_BYTES_MAX)?,
+            relation_len: length_within(query.relation, RELATION_BYTES_MAX)?,
+            subject_len: length_within(query.subject, RELATION_BYTES_MAX)?,
             flags: 0,
             names: [query.object, query.relation, query.subject].concat().into_bytes(),
         };
@@ -104,9 +88,9 @@ impl<'a> Frame<'a> {
     pub fn check_relation(&self) -> Result<RelationQuery<'a>, WireError> {
         let payload = archive::read::<archive::ArchivedCheckRelationPayload>(self.payload)?;
         let mut names = payload.names.as_slice();
-        let object = name_from(&mut names, payload.object_len.to_native())?;
-        let relation = name_from(&mut names, payload.relation_len.to_native())?;
-        let subject = name_from(&mut names, payload.subject_len.to_native())?;
+        let object = name_within(&mut names, payload.object_len.to_native(), RELATION_BYTES_MAX)?;
+        let relation = name_within(&mut names, payload.relation_len.to_native(), RELATION_BYTES_MAX)?;
+        let subject = name_within(&mut names, payload.subject_len.to_native(), RELATION_BYTES_MAX)?;
         if !names.is_empty() || payload.flags.to_native() != 0 {
             return Err(WireError::BadPayload);
         }

@@ -164,12 +164,19 @@ async fn refusals_have_both_numbers() {
         let reply = acme.ask(line, body).await;
         assert_eq!((reply.status, numbers(&reply)), (status, told), "{line}: {reply:?}");
     }
+    let other = "user:eve viewer document:2";
+    acme.write(&[other]).await.expect(200);
     // The tuple that it is about is named.
     for (body, field, detail) in [
         (json!({ "write": tuples(&[gone, "team:a viewer document:1"]) }), "write/1", "takes no such subject"),
         (json!({ "write": tuples(&[gone, "user:ann fly document:1"]) }), "write/1", "no such relation"),
         (json!({ "write": tuples(&[gone, there]), "strict": true }), "write/1", ""),
         (json!({ "remove": tuples(&[there, gone]), "strict": true }), "remove/1", ""),
+        (
+            json!({ "remove": tuples(&[there]), "write": tuples(&[there, other]), "strict": true }),
+            "write/1",
+            "",
+        ),
         (json!({ "write": tuples(&[gone]), "forbid": tuples(&[gone, there]) }), "forbid/1", ""),
         (json!({ "write": tuples(&[gone]), "require": tuples(&[there, gone]) }), "require/1", ""),
     ] {
