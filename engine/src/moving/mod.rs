@@ -6,6 +6,7 @@
 //! (`take`). What stops half way is finished or undone by the same command, repeated, or by the nodes themselves
 //! (`tend`). What cannot be finished because a cell is lost is ended by an operator's word (`settle`).
 
+mod arrive;
 mod give;
 mod hold;
 mod settle;
@@ -158,7 +159,7 @@ pub(crate) fn look_at(house: &Arc<House>, entry: &Entry, view: &View) {
         Some(moving) if moving.to == own => {
             // Its sessions end first, where it was opened without the last word of the other cell.
             entry.hold(Hold::Own);
-            drop(tokio::spawn(take::arrive(Arc::clone(house), tenant)));
+            drop(tokio::spawn(arrive::arrive(Arc::clone(house), tenant)));
         }
         Some(moving) if moving.moved => {
             if house.away(tenant).is_none() {

@@ -142,7 +142,7 @@ impl Engine {
         }
         let view = entry.known_view().ok_or(Refusal::NotReady)?;
         if view.root.full().course.moving.is_some_and(|moving| moving.to == self.house.own_cell()) {
-            super::take::end_arrival(&self.house, &entry).await?;
+            super::arrive::end_arrival(&self.house, &entry).await?;
         } else if view.root.full().course.moving.is_none() && view.root.full().course.lent.is_none() {
             // That it goes on was noted, and whoever said so never heard it.
             self.house.began_here(&entry);

@@ -268,7 +268,7 @@ impl Engine {
         if moving.to == house.own_cell() {
             // It has come, and that was not noted yet.
             if !house.is_taken_now(tenant) {
-                super::take::end_arrival(house, entry).await?;
+                super::arrive::end_arrival(house, entry).await?;
             }
             return Ok(true);
         }

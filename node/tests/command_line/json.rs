@@ -553,10 +553,8 @@ fn relations(asked: &mut Asked) {
     asked.ask(0, &format!("tessera relation write {ann} 'team:a#member viewer document:2' --tenant acme"));
     let ill = asked.ask(1, "tessera relation write 'team:a viewer document:2' --tenant acme");
     assert_eq!(ill["error"]["code"], 274);
-    assert_eq!(
-        ill["error"]["advice"],
-        "change 1, team:a viewer document:2: the relation takes no such subject"
-    );
+    let why = "change 1, team:a viewer document:2: the relation takes no such subject";
+    assert_eq!(ill["error"]["advice"], why);
     let read = asked.ask(0, "tessera relation read --object document:1 --tenant acme");
     assert_eq!(read["tuples"][0]["user"], "user:ann");
     assert_eq!(
@@ -585,10 +583,8 @@ fn relations(asked: &mut Asked) {
     assert_eq!(asked.ask(0, "tessera relation export --output all.ndjson --tenant acme")["written"], 2);
     asked.ask(0, "tessera relation export --form openfga --output all.json --tenant acme");
     let all = std::fs::read_to_string(folder.join("all.ndjson")).expect("a file");
-    put(
-        "more.ndjson",
-        &format!("{all}{}\nnonsense\n", r#"{"user":"team:a","relation":"viewer","object":"document:9"}"#),
-    );
+    let ill = r#"{"user":"team:a","relation":"viewer","object":"document:9"}"#;
+    put("more.ndjson", &format!("{all}{ill}\nnonsense\n"));
     let told = asked.ask(1, "tessera relation import more.ndjson --tenant acme");
     assert_eq!((&told["tuples"], &told["turned_down"]), (&2.into(), &2.into()), "{told}");
     assert_eq!(asked.ask(0, "tessera relation import all.json --tenant acme")["tuples"], 2);
