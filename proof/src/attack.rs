@@ -7,7 +7,7 @@ use crate::node::{Node, Trouble, handle_of};
 use crate::raw::{Raw, endpoint};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tessera_client::wire::{Outbox, Request};
@@ -50,6 +50,24 @@ struct Honest {
     right: AtomicU64,
     wrong: AtomicU64,
     unanswered: AtomicU64,
+    /// How long each answer took since that was last looked at.
+    took: Mutex<Vec<Duration>>,
+}
+
+impl Honest {
+    fn new(client: Client, handle: HandleBytes) -> Self {
+        let count = || AtomicU64::new(0);
+        let (right, wrong, unanswered) = (count(), count(), count());
+        Self { client, handle, stop: AtomicBool::new(false), right, wrong, unanswered, took: Mutex::default() }
+    }
+
+    /// The time that one in a hundred took at least since it was last asked for; and it is told of what beside.
+    fn p99(&self, beside: &str) -> String {
+        let mut took = std::mem::take(&mut *self.took.lock().unwrap_or_else(PoisonError::into_inner));
+        took.sort_unstable();
+        let p99 = took.get(took.len() * 99 / 100).copied().unwrap_or_default();
+        format!("{} us {beside}", p99.as_micros())
+    }
 }
 
 /// Runs the proof.
@@ -67,29 +85,30 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
     let (hostile, hostile_key) = tenant(&node, &operator, "hostile").await?;
     let (asleep, asleep_key) = tenant(&node, &operator, "asleep").await?;
     asleep.close().await;
-    let honest = Arc::new(Honest {
-        handle: session(&honest).await?,
-        client: honest,
-        stop: AtomicBool::new(false),
-        right: AtomicU64::new(0),
-        wrong: AtomicU64::new(0),
-        unanswered: AtomicU64::new(0),
-    });
-    let quiet = asked(&honest, Duration::from_secs(1)).await;
+    let handle = session(&honest).await?;
+    let honest = Arc::new(Honest::new(honest, handle));
+    asked(&honest, Duration::from_secs(1)).await;
+    let mut p99 = vec![honest.p99("before")];
     let asking = tokio::spawn({
         let honest = Arc::clone(&honest);
         async move { asked(&honest, Duration::MAX).await }
     });
     let mut faults = Vec::new();
     let half = half_open(&node).await?;
+    p99.push(honest.p99("beside handshakes"));
     let forged = forged(&node, &asleep_key, &mut faults).await?;
+    p99.push(honest.p99("beside forged handles"));
     let hostile_said = hostile_connections(plan, &node, &hostile_key).await?;
+    p99.push(honest.p99("beside hostile connections"));
     let refreshes = refresh_flood(&node, &hostile_key).await?;
+    p99.push(honest.p99("beside forged refreshes"));
     let flooded = sign_in_flood(&hostile).await?;
+    p99.push(honest.p99("beside sign-ins"));
     let neighbours = Box::pin(neighbours(&node, &honest.client, &hostile, &mut faults)).await?;
+    p99.push(honest.p99("beside neighbours"));
     let most = bounded(&node, &mut faults)?;
     honest.stop.store(true, Ordering::SeqCst);
-    let under = asking.await?;
+    asking.await?;
     let guesses = guessing(&mut node, &hostile, &mut faults).await?;
     drop((hostile, operator));
     let code = node.terminate()?;
@@ -103,9 +122,8 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
     }
     let planted = Box::pin(planted(plan, &mut faults)).await?;
     let mut text = format!(
-        "attack: {half} handshakes left half open, {forged} forged handles, {hostile_said}, {refreshes} forged refreshes, {flooded} sign-ins at once, {neighbours}, {guesses}; {most} MB resident at most; {right} honest answers, p99 {} us, {} us before (goal: at most twice); {} violations; planted: {planted}",
-        under.as_micros(),
-        quiet.as_micros(),
+        "attack: {half} handshakes left half open, {forged} forged handles, {hostile_said}, {refreshes} forged refreshes, {flooded} sign-ins at once, {neighbours}, {guesses}; {most} MB resident at most; {right} honest answers, p99 {} (goal: at most twice that of before); {} violations; planted: {planted}",
+        p99.join(", "),
         faults.len()
     );
     for fault in &faults {
@@ -152,14 +170,7 @@ async fn planted(plan: &Plan, faults: &mut Vec<String>) -> Result<String, Troubl
     let (admin, _) = tenant(&node, &operator, "planted").await?;
     let mut found = Vec::new();
     bounded(&node, &mut found)?;
-    let honest = Honest {
-        handle: session(&admin).await?,
-        client: admin.clone(),
-        stop: AtomicBool::new(false),
-        right: AtomicU64::new(0),
-        wrong: AtomicU64::new(0),
-        unanswered: AtomicU64::new(0),
-    };
+    let honest = Honest::new(admin.clone(), session(&admin).await?);
     admin.request(&Request::DeleteRole { name: Name::new("actor")? }).await?;
     asked(&honest, Duration::from_millis(200)).await;
     let caught = [!found.is_empty(), honest.wrong.load(Ordering::SeqCst) > 0];
@@ -191,9 +202,9 @@ async fn session(admin: &Client) -> Result<HandleBytes, Trouble> {
     Ok(Handle::parse_text(&text).map_err(|error| format!("{error:?}"))?.to_bytes())
 }
 
-/// Asks one question after the other; the time that one in a hundred took at least.
-async fn asked(honest: &Honest, span: Duration) -> Duration {
-    let (began, mut took) = (Instant::now(), Vec::new());
+/// Asks one question after the other.
+async fn asked(honest: &Honest, span: Duration) {
+    let began = Instant::now();
     while began.elapsed() < span && !honest.stop.load(Ordering::Relaxed) {
         let query = CheckQuery {
             handle: &honest.handle,
@@ -208,11 +219,9 @@ async fn asked(honest: &Honest, span: Duration) -> Duration {
             Ok(_) => honest.wrong.fetch_add(1, Ordering::Relaxed),
             Err(_) => honest.unanswered.fetch_add(1, Ordering::Relaxed),
         };
-        took.push(asked.elapsed());
+        honest.took.lock().unwrap_or_else(PoisonError::into_inner).push(asked.elapsed());
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    took.sort_unstable();
-    took.get(took.len() * 99 / 100).copied().unwrap_or_default()
 }
 
 /// Begins handshakes through a relay that brings nothing back.
