@@ -10,10 +10,12 @@ use tessera_wire::{InvitationRow, PersonalRoleRow, Request, Rows};
 pub(crate) fn page(source: &Source<'_>, request: Request, walked: &mut u64) -> Result<Rows, Refusal> {
     let listing = &source.listing;
     match request {
-        Request::ListInvitations { subject, open, after, limit } => {
+        Request::ListInvitations { subject, open, after, limit, whom } => {
             let window = source.window(Listed::of_subject(ListKind::Invitations, subject), (after, limit))?;
             let inviter = subject.map(|id| source.subject(id).map(|record| record.index)).transpose()?;
-            let of = InvitationsOf { inviter, open };
+            let tenant = source.bound.entry.tenant;
+            let whom = whom.map(|whom| source.engine.identifier_hash(tenant, &whom)).transpose()?;
+            let of = InvitationsOf { inviter, open, whom };
             let page = source.engine.invitations(source.bound, listing, of, (window.from, window.limit))?;
             *walked = page.walked;
             let rows = page.rows.into_iter().map(|found| (u64::from(found.record.number), row(found)));
