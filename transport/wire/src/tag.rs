@@ -520,4 +520,6 @@ tags! {
     Arriving = 398;
     /// Whether a cell was restored, and is closed until the others have said what has left it.
     Unheard = 399;
+    /// How many more stand behind an answer that a frame does not hold.
+    StepsLeft = 408;
 }
