@@ -197,3 +197,51 @@ fn an_invitation_has_a_key_of_its_own() {
     assert_eq!(told(&before, &without).unwrap(), whole);
     assert!(matches!(told(&before, &Always::default()), Err(StorageError::Damaged(_))));
 }
+
+/// PROPERTY: which events have something that is sealed, and under whose key, is what docs/operate/erasing.md says to
+/// operators: whoever adds such an event, or takes one away, says so there.
+#[test]
+fn the_operators_document_names_what_is_sealed() {
+    let whose = |event: &Event| match event.owner().unwrap_or(TENANT) {
+        TENANT => "tenant",
+        owner if tessera_model::invitation::invitation_of(owner).is_some() => "invitation",
+        _ => "person",
+    };
+    let name = |event: &Event| {
+        let told = format!("{event:?}");
+        told.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default().to_owned()
+    };
+    let events = every_event();
+    let sealed = events.iter().filter(|event| crate::record::event::is_private(event));
+    let found: std::collections::BTreeSet<_> = sealed.map(|event| (name(event), whose(event))).collect();
+    let found: Vec<_> = found.iter().map(|(name, whose)| (name.as_str(), *whose)).collect();
+    let expected = [
+        ("ActingBegun", "person"),
+        ("ActingNoted", "person"),
+        ("AttributeChanged", "person"),
+        // In buckets alone: frames have the fingerprint in their own parts.
+        ("CommandRemembered", "tenant"),
+        ("DeviceChanged", "person"),
+        // Of an identifier that nobody has; that of somebody's is theirs.
+        ("FailuresCounted", "tenant"),
+        ("IdentifierFreed", "person"),
+        ("IdentifierTaken", "person"),
+        ("InvitationChanged", "invitation"),
+        ("RequestChanged", "person"),
+    ];
+    assert_eq!(found, expected, "say in docs/operate/erasing.md what stands under which key");
+    let rows = [
+        (RowKind::Password, 7),
+        (RowKind::Identifier, 7),
+        (RowKind::Profile, 7),
+        (RowKind::KeyDescription, 7),
+        (RowKind::SetUp, 7),
+        (RowKind::Granted, 7),
+        (RowKind::Front, 0),
+        (RowKind::GroupGranted, 0),
+        (RowKind::Invitation, 0x8000_0007),
+    ];
+    for (kind, owner) in rows {
+        assert_eq!(row::owner_of(kind, &Row::subject_key(SubjectIndex(7), b"x")), SubjectIndex(owner));
+    }
+}
