@@ -5,6 +5,16 @@ use tessera_engine::{InvitationFound, InvitationsOf};
 use tessera_model::{ListKind, Listed, Refusal};
 use tessera_wire::{InvitationRow, PersonalRoleRow, Request, Rows};
 
+/// The permission that a list asks for although others of its kind ask for another one: whoever administers subjects finds
+/// the invitations for an address.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest ask for that of their kind")]
+pub(crate) const fn needs(request: &Request) -> Option<&'static str> {
+    match request {
+        Request::ListInvitations { whom: Some(_), .. } => Some("tessera.admin.subjects"),
+        _ => None,
+    }
+}
+
 /// Answers one of these lists.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is listed elsewhere")]
 pub(crate) fn page(source: &Source<'_>, request: Request, walked: &mut u64) -> Result<Rows, Refusal> {
