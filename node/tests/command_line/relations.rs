@@ -32,3 +32,12 @@ pub(crate) fn windows(asked: &mut Asked, put: &impl Fn(&str, &str)) {
     }
     asked.ask(0, "tessera relation write --remove 'user:dan viewer document:7' --remove 'user:dan viewer document:8' --tenant acme");
 }
+
+/// An explanation ends as its check does; an expansion says whether it is whole.
+pub(crate) fn explained(asked: &mut Asked) {
+    let told = asked.ask(0, "tessera relation explain user:ann viewer document:1 --tenant acme");
+    assert_eq!(told["decision"], "permit");
+    let told = asked.ask(1, "tessera relation explain user:bob viewer document:1 --tenant acme");
+    assert_eq!((&told["decision"], &told["steps"][0]["holds"]), (&"deny".into(), &false.into()));
+    assert_eq!(asked.ask(0, "tessera relation expand document:1 viewer --tenant acme")["left"], 0);
+}
