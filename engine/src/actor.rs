@@ -432,7 +432,9 @@ impl Running {
         if let Event::TenantMoved { to, .. } = event {
             self.gone = Some(*to);
         }
-        self.erases |= matches!(event, Event::SubjectErased { done: false, .. });
+        let erases = matches!(event, Event::SubjectErased { done: false, .. });
+        let keys = matches!(event, Event::InvitationChanged(_) | Event::InvitationRemoved { .. });
+        self.erases |= erases || keys && self.state.root.has_erasures();
         if watch::is_change(event) {
             self.view.watchers.note(revision);
         }

@@ -47,6 +47,8 @@ pub struct InvitationsOf {
     pub inviter: Option<SubjectIndex>,
     /// Those alone that can be answered.
     pub open: bool,
+    /// Those alone that are for the identifier with this keyed hash, whoever made them: for whoever administers subjects.
+    pub whom: Option<[u8; 16]>,
 }
 
 /// Who is invited, as the row has it.
@@ -68,7 +70,10 @@ impl Listing {
         let range = (Edge::Excluded(after(cursor)), Edge::Unbounded);
         let rows = root.invitations.range(range).filter_map(|(number, record)| {
             let is_open = is_open(record, now);
-            if of.open && !is_open || of.inviter.is_some_and(|inviter| inviter != record.inviter) {
+            if of.open && !is_open
+                || of.inviter.is_some_and(|inviter| inviter != record.inviter)
+                || of.whom.is_some_and(|whom| whom != record.hash)
+            {
                 return None;
             }
             // What somebody else has asked whom for is shown with whoever asked.
@@ -104,7 +109,8 @@ impl Engine {
     /// The invitations behind a cursor, with whom they are for. It may wait for the disk.
     ///
     /// # Errors
-    /// `TenantFailed` when a row is damaged, `NotReady` when the node is ending.
+    /// `Unauthorized` when those for an identifier are asked for by somebody who does not administer subjects: they tell who
+    /// else invites it. `TenantFailed` when a row is damaged, `NotReady` when the node is ending.
     pub fn invitations(
         &self,
         bound: &Bound,
@@ -112,6 +118,9 @@ impl Engine {
         of: InvitationsOf,
         window: (u64, usize),
     ) -> Result<Page<InvitationFound>, Refusal> {
+        if of.whom.is_some() && !self.may(bound, "tessera.admin.subjects") {
+            return Err(Refusal::Unauthorized);
+        }
         let mut page = listing.invitations(of, window, self.now());
         // An address is nobody's whom a rule could show: it is told to whoever has it.
         for found in page.rows.iter_mut().filter(|found| listing.is_own(found.record.inviter)) {

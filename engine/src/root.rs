@@ -138,6 +138,8 @@ pub(crate) struct Root {
     /// Invitations by number, and where each public id leads.
     pub(crate) invitations: RedBlackTreeMapSync<u32, Arc<InvitationRecord>>,
     pub(crate) invitation_ids: HashTrieMapSync<PublicId, u32>,
+    /// Numbers of invitations whose keys are to be destroyed: erased ones, and forgotten ones.
+    pub(crate) invitation_keys: RedBlackTreeMapSync<u32, ()>,
     /// The role by which persons own their personal workspaces, 0 for none; and those that there are.
     pub(crate) personal_role: RoleId,
     pub(crate) personal: HashTrieMapSync<SubjectIndex, WorkspaceIndex>,
@@ -243,6 +245,7 @@ impl Root {
             request_ids: HashTrieMapSync::new_sync(),
             invitations: RedBlackTreeMapSync::new_sync(),
             invitation_ids: HashTrieMapSync::new_sync(),
+            invitation_keys: RedBlackTreeMapSync::new_sync(),
             personal_role: RoleId(0),
             personal: HashTrieMapSync::new_sync(),
             failures: RedBlackTreeMapSync::new_sync(),

@@ -154,7 +154,7 @@ impl Actor for Supervisor {
                 watch.erasing.remove(&tenant);
                 let view = self.0.entry(tenant).and_then(|entry| entry.known_view());
                 // Some came while the last ones were noted.
-                if view.is_some_and(|view| !view.root.full().being_erased().is_empty()) {
+                if view.is_some_and(|view| view.root.full().has_erasures()) {
                     self.erase(tenant, &myself, watch);
                 }
             }
@@ -455,7 +455,7 @@ async fn start_actor(
     let entry = Arc::clone(&running.entry);
     let house = Arc::clone(&running.house);
     let (view, now) = (Arc::clone(&running.view), house.now());
-    let erasing = !view.root.full().being_erased().is_empty();
+    let erasing = view.root.full().has_erasures();
     let (actor, _task) = Actor::spawn_linked(None, TenantActor, Box::new(running), myself.get_cell()).await?;
     *entry.actor.lock() = Some(actor.clone());
     crate::moving::look_at(&house, &entry, &view);

@@ -31,7 +31,8 @@ impl Touching {
 }
 
 impl Engine {
-    /// Notes that a bound key was used. Returns at once; a door calls it with every read that it drains.
+    /// Notes that a bound key was used. Returns at once; a door calls it with every read that it drains. What stands there
+    /// from its making on counts for a use: whoever makes a key and uses it at once costs one command, not two.
     pub fn note_use(&self, bound: &Bound) {
         if !bound.key {
             return;

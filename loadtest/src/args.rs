@@ -1,6 +1,6 @@
 //! The command line of `loadtest`.
 
-use clap::Parser;
+use clap::{ArgGroup, Parser};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -8,16 +8,18 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "loadtest",
-    after_help = "Exit codes: 0 nothing wrong, 1 an answer was wrong, an acknowledged write is missing or a move was not done, 2 usage, 3 the load could not run.\nExamples:\n  loadtest --server-bin target/release/tessera --data /tmp/load --seconds 60 --kill-every 10 --report load.html\n  loadtest --server 127.0.0.1:7400 --certificate certificate.pem --key tkey_... --rate 20000\n  loadtest --server-bin target/release/tessera --data /tmp/load --closed 256\n  loadtest --server-bin target/release/tessera --data /tmp/fleet --fleet --moves 20 --kill-every 20 --seconds 120 --report fleet.html\n  loadtest --server-bin target/release/tessera --data /tmp/fleet --fleet --throughput --seconds 10"
+    group = ArgGroup::new("some_fleet").args(["fleet", "fleet_keys"]).multiple(false),
+    after_help = "Exit codes: 0 nothing wrong, 1 an answer was wrong, an acknowledged write is missing or a move was not done, 2 usage, 3 the load could not run.\nExamples:\n  loadtest --server-bin target/release/tessera --data /tmp/load --seconds 60 --kill-every 10 --report load.html\n  loadtest --server 127.0.0.1:7400 --certificate certificate.pem --key tkey_... --rate 20000\n  loadtest --server-bin target/release/tessera --data /tmp/load --closed 256\n  loadtest --server-bin target/release/tessera --data /tmp/fleet --fleet --moves 20 --kill-every 20 --seconds 120 --report fleet.html\n  loadtest --server-bin target/release/tessera --data /tmp/fleet --fleet --throughput --seconds 10\n  loadtest --server a.example.org:7443 --server-name a.example.org --certificate fleet-ca.pem --fleet-keys operators.toml --moves 4 --report fleet.html"
 )]
 pub struct Args {
-    /// A node that runs already.
+    /// A node that runs already, HOST:PORT.
     #[arg(long, conflicts_with = "server_bin", requires = "certificate", value_name = "ADDRESS")]
-    pub server: Option<SocketAddr>,
+    pub server: Option<String>,
     /// The name in its certificate.
     #[arg(long, default_value = "localhost", value_name = "NAME")]
     pub server_name: String,
-    /// Its certificate (PEM), believed as it is.
+    /// Its certificate (PEM), believed as it is; with --fleet-keys the certificates that those of all nodes end in, as
+    /// `fleet.trust_file` has them.
     #[arg(long, value_name = "FILE")]
     pub certificate: Option<PathBuf>,
     /// An operator's key.
@@ -36,12 +38,20 @@ pub struct Args {
     /// Tenants are spread over them, and the client finds each by the map. With --kill-every each node is killed in turn.
     #[arg(long, requires = "server_bin", conflicts_with_all = ["server", "key"])]
     pub fleet: bool,
+    /// Drives a fleet that runs already, of which --server is a node: the file, of mode 0600, has an operator's key of each
+    /// of its cells, a line `NAME = "KEY"` each. Cells, addresses and names in certificates are told by that node. The
+    /// load's tenants are made there, moved by --moves, and deleted in the end.
+    #[arg(long, requires = "server", conflicts_with_all = ["server_bin", "key"], value_name = "FILE")]
+    pub fleet_keys: Option<PathBuf>,
+    /// With --fleet-keys: leave the load's tenants there.
+    #[arg(long, requires = "fleet_keys")]
+    pub keep: bool,
     /// Nodes of the fleet.
     #[arg(long, default_value_t = 3, requires = "fleet", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=9))]
     pub nodes: u16,
     /// Move so many tenants with live sessions to another cell, at moments that the seed gives. With --kill-every, two
     /// of three moves meet a kill of one of their nodes.
-    #[arg(long, default_value_t = 0, requires = "fleet", value_name = "COUNT")]
+    #[arg(long, default_value_t = 0, requires = "some_fleet", value_name = "COUNT")]
     pub moves: u32,
     /// Instead of a load: checks per second and commands per second of one node, two, and so on up to --nodes, each for
     /// --seconds.
@@ -83,4 +93,12 @@ pub struct Args {
     /// Write the report to this file as one HTML page: latencies and throughput over time, with kills and restarts.
     #[arg(long, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
+}
+
+impl Args {
+    /// Whether several nodes are driven.
+    #[must_use]
+    pub const fn is_over_fleet(&self) -> bool {
+        self.fleet || self.fleet_keys.is_some()
+    }
 }

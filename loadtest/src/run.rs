@@ -35,7 +35,7 @@ struct Kills {
 /// # Errors
 /// When it could not run; what it found is in the report.
 pub async fn run(args: &Args) -> Result<Report, Why> {
-    if args.fleet {
+    if args.is_over_fleet() {
         return over_fleet(args).await;
     }
     let mut node = match (&args.server_bin, &args.data) {
@@ -69,10 +69,13 @@ pub async fn run(args: &Args) -> Result<Report, Why> {
     Ok(report(args, &load, driven, kills, found))
 }
 
-/// The load over a fleet of its own, with moves and kills.
+/// The load over a fleet, its own or one that runs already, with moves and, over its own, kills.
 async fn over_fleet(args: &Args) -> Result<Report, Why> {
-    let above = args.data.as_deref().ok_or("give --data")?;
-    let fleet = Arc::new(Fleet::start(args, above, args.nodes).await?);
+    let fleet = match &args.fleet_keys {
+        Some(keys) => Fleet::join(args, keys).await?,
+        None => Fleet::start(args, args.data.as_deref().ok_or("give --data")?, args.nodes).await?,
+    };
+    let fleet = Arc::new(fleet);
     let load = Arc::new(setup::build(args, &fleet.ground(), &bar()).await?);
     let stop = Arc::new(AtomicBool::new(false));
     load.timeline.begin(load.watch.now());
@@ -93,7 +96,15 @@ async fn over_fleet(args: &Args) -> Result<Report, Why> {
     let found = Found::reread(&load).await;
     let (count, longest_s) = fleet.kills();
     let report = report(args, &load, driven, Kills { count, longest_s }, found);
-    Ok(report.over(fleet.told(&load), moves))
+    let report = report.over(fleet.told(&load), moves);
+    let left = if args.fleet_keys.is_some() && !args.keep { fleet.clear(&load).await } else { 0 };
+    if left > 0 {
+        drop(writeln!(
+            std::io::stderr(),
+            "loadtest: {left} tenants could not be deleted: `tessera tenant list`"
+        ));
+    }
+    Ok(report)
 }
 
 /// A load that has ended.

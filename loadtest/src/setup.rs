@@ -13,7 +13,7 @@ use crate::write::PASSWORD;
 use indicatif::ProgressBar;
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -30,6 +30,15 @@ const AT_A_TIME: usize = 16;
 
 /// How long one call may take that makes what the load runs on.
 const SETUP: Duration = Duration::from_secs(30);
+
+/// Where a node is, and the name in its certificate.
+pub type Door = (SocketAddr, String);
+
+/// The address of `host:port`.
+pub(crate) fn resolved(text: &str) -> Result<SocketAddr, Why> {
+    let found = text.to_socket_addrs().map_err(|error| format!("{text}: {error}"))?.next();
+    Ok(found.ok_or_else(|| format!("{text}: no address has that name"))?)
+}
 
 /// How the node is reached.
 #[derive(Clone)]
@@ -49,7 +58,7 @@ impl Reach {
     pub fn of(args: &Args, node: Option<&mut Node>) -> Result<Self, Why> {
         let (address, pem) = match (node, args.server, &args.certificate) {
             (Some(node), _, _) => (node.address, node.certificate()?),
-            (None, Some(address), Some(path)) => (address, std::fs::read(path)?),
+            (None, Some(address), Some(path)) => (resolved(address)?, std::fs::read(path)?),
             (None, _, _) => {
                 return Err("give --server with --certificate, or --server-bin with --data".into());
             }
@@ -72,28 +81,49 @@ impl Reach {
         Ok(Self::new(args, address, trust))
     }
 
+    /// A fleet that runs already: by the node of it that the command line names.
+    ///
+    /// # Errors
+    /// When none is named, or the certificates do not read.
+    pub fn of_fleet(args: &Args) -> Result<Self, Why> {
+        let (Some(server), Some(path)) = (&args.server, &args.certificate) else {
+            return Err("give --server and --certificate with --fleet-keys".into());
+        };
+        Self::fleet(args, resolved(server)?, &std::fs::read(path)?)
+    }
+
+    /// Another node of the same fleet.
+    #[must_use]
+    pub fn at(&self, (address, name): &Door) -> Self {
+        Self { address: *address, name: name.clone(), ..self.clone() }
+    }
+
     /// A client with this credential.
     ///
     /// # Errors
     /// When the node does not answer.
     pub async fn client(&self, credential: Option<String>) -> Result<Client, Why> {
-        self.client_at(&[self.address], credential).await
+        self.connect(&[self.address], credential, SETUP).await
     }
 
-    /// A client with this credential that is told these nodes, for what must be made before the load.
+    /// A client with this credential that is told these nodes, for what must be made before the load: the first, and
+    /// those with the same name in their certificates.
     ///
     /// # Errors
     /// When none of them answers.
-    pub async fn client_at(&self, nodes: &[SocketAddr], credential: Option<String>) -> Result<Client, Why> {
-        self.connect(nodes, credential, SETUP).await
+    pub async fn client_at(&self, nodes: &[Door], credential: Option<String>) -> Result<Client, Why> {
+        let first = self.at(nodes.first().ok_or("there is no node")?);
+        let alike = nodes.iter().filter(|(_, name)| *name == first.name);
+        let alike: Vec<SocketAddr> = alike.map(|(address, _)| *address).collect();
+        first.connect(&alike, credential, SETUP).await
     }
 
-    /// As [`Reach::client_at`], for the load: with the time that one call of it may take.
+    /// A client of this node, for the load: with the time that one call of it may take.
     ///
     /// # Errors
-    /// When none of them answers.
-    pub async fn client_of_load(&self, nodes: &[SocketAddr], credential: String) -> Result<Client, Why> {
-        self.connect(nodes, Some(credential), self.deadline).await
+    /// When it does not answer.
+    pub async fn client_of_load(&self, credential: String) -> Result<Client, Why> {
+        self.connect(&[self.address], Some(credential), self.deadline).await
     }
 
     async fn connect(
@@ -158,22 +188,22 @@ pub struct Ground<'a> {
     /// The operators, one of each cell.
     pub operators: Vec<&'a Client>,
     /// Where the nodes are.
-    pub nodes: Vec<SocketAddr>,
+    pub nodes: Vec<Door>,
 }
 
 impl<'a> Ground<'a> {
     /// One node.
     #[must_use]
     pub fn one(reach: &'a Reach, operator: &'a Client) -> Self {
-        Self { reach, operators: vec![operator], nodes: vec![reach.address] }
+        Self { reach, operators: vec![operator], nodes: vec![(reach.address, reach.name.clone())] }
     }
 
     /// The nodes that the client of a tenant is told, the first of which is another one for each round of tenants: it
     /// finds the tenant's own by what it is answered there.
-    fn told(&self, number: usize) -> Vec<SocketAddr> {
+    fn told(&self, number: usize) -> Vec<Door> {
         let count = self.nodes.len().max(1);
         let first = (number + number / count) % count;
-        self.nodes.iter().cycle().skip(first).take(count).copied().collect()
+        self.nodes.iter().cycle().skip(first).take(count).cloned().collect()
     }
 }
 
@@ -210,14 +240,14 @@ pub async fn build(args: &Args, ground: &Ground<'_>, bar: &ProgressBar) -> Resul
         writes: AtomicU64::new(0),
         tide: tide(args),
         first: First::default(),
-        timeline: Timeline::of(if args.fleet { cells } else { 0 }),
+        timeline: Timeline::of(if args.is_over_fleet() { cells } else { 0 }),
         due: AtomicU64::new(0),
     })
 }
 
 /// Writes of one tide: a load over a fleet that is short has shorter ones, so that each is seen.
 fn tide(args: &Args) -> u64 {
-    if !args.fleet {
+    if !args.is_over_fleet() {
         return TIDE;
     }
     let writes = u64::from(args.rate) * u64::from(args.writes) / 1_000 * args.seconds;

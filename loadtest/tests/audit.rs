@@ -1,7 +1,12 @@
 //! The load test against the real node: clean under kills, and not blind to a planted fault.
 
+use clap::Parser as _;
+use loadtest::args::Args;
+use loadtest::fleet::{Fleet, OPERATORS};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use tessera_client::wire::{CopyRow, Request, TenantRow};
+use tessera_model::record::TenantStatus;
 
 /// The node's binary of the same build. The test command builds it first, with its planted faults.
 fn node() -> PathBuf {
@@ -123,4 +128,61 @@ fn a_node_that_keeps_what_it_gave_is_reported() {
     assert!(report["moves"][0]["asked_behind"].as_u64() > Some(0), "{report}");
     assert!(count(&report, "wrong") > 0, "the planted fault went unseen: {report}");
     assert_eq!(output.status.code(), Some(1));
+}
+
+/// What `loadtest` says of a fleet that runs.
+fn driven(fleet: &Fleet, trust: &Path, keys: &Path, more: &[&str]) -> Output {
+    let server = fleet.cells[0].door.0.to_string();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
+    command.args(["--server", &server, "--certificate"]).arg(trust).arg("--fleet-keys").arg(keys).args(more);
+    command.output().expect("the load test starts")
+}
+
+/// PROPERTY: a fleet that runs already is driven, audited and moved by whoever has an operator's key of each of its cells,
+/// and is left as it was: no tenant of the load lives on, and nothing is kept of one that moved. A file of keys that
+/// misses a cell, names one that there is not, or can be read by others is refused before anything is made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fleet_that_runs_is_driven_and_left_as_it_was() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (node, above) = (node(), folder.path().join("fleet"));
+    let line = ["loadtest", "--fleet", "--server-bin", node.to_str().expect("a path"), "--data", "unused"];
+    let fleet = Fleet::start_with(&Args::parse_from(line), &above, 3, &[SMALL]).await.expect("a fleet");
+    let (trust, keys) = (above.join("trust.pem"), above.join(OPERATORS));
+    let whole = std::fs::read_to_string(&keys).expect("the keys");
+    let report = folder.path().join("report.json");
+    let load = ["--tenants", "3", "--subjects", "4", "--moves", "1", "--seconds", "2", "--rate", "100"];
+    let json = ["--json", report.to_str().expect("a path")];
+    let done = driven(&fleet, &trust, &keys, &[load.as_slice(), &json].concat());
+    let told = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(done.status.success(), "{told}{}", String::from_utf8_lossy(&done.stderr));
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&report).expect("a report")).expect("JSON");
+    for of in ["wrong", "stale", "lost", "unread"] {
+        assert_eq!(count(&report, of), 0, "{of}: {told}");
+    }
+    assert!(count(&report, "checks") > 50 && count(&report, "rereads") >= 3 * 4, "{told}");
+    assert!(report["cells"].as_array().is_some_and(|cells| cells.len() == 3), "{told}");
+    assert!(told.contains("1 of 1 moves done"), "{told}");
+    for cell in &fleet.cells {
+        let (after, limit) = (None, 1_000);
+        let tenants = cell.operator.list::<TenantRow>(&Request::ListTenants { after, limit }).await;
+        let lives =
+            |row: &TenantRow| row.name.as_str().starts_with("load-") && row.status == TenantStatus::Active;
+        let lives: Vec<_> = tenants.expect("a list").rows.into_iter().filter(lives).collect();
+        assert!(lives.is_empty(), "cell {}: {lives:?}", cell.name);
+        let copies = cell.operator.list::<CopyRow>(&Request::ListCopies { after: None, limit }).await;
+        assert!(copies.expect("a list").rows.is_empty(), "cell {}", cell.name);
+    }
+    let (missing, more) =
+        (whole.lines().skip(1).collect::<Vec<_>>().join("\n"), whole.clone() + "z = \"k\"\n");
+    for (text, says) in [(missing, "cell a"), (more, "cell z"), (whole + "ill formed\n", "line 4")] {
+        std::fs::write(&keys, text).expect("written");
+        let refused = driven(&fleet, &trust, &keys, &load);
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(3) && told.contains(says), "{says}: {told}");
+    }
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(&keys, open).expect("changed");
+    let refused = driven(&fleet, &trust, &keys, &load);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("chmod 600"), "{refused:?}");
 }

@@ -87,17 +87,18 @@ impl Erase {
         let seed =
             tessera_crypto::random::bytes().map_err(|error| FatalError::unavailable(error.to_string()))?;
         let erased = backup.erase(&to, (&root, &lane, &now), &seed, &Progress::default());
-        let BackupErased { subjects, buckets } = erased.map_err(|error| told(&self.backup, &error))?;
+        let BackupErased { subjects, invitations, buckets } =
+            erased.map_err(|error| told(&self.backup, &error))?;
         let (old, new) = (self.backup.display().to_string(), self.new.display().to_string());
         Ok(if json {
-            let backup = if subjects > 0 { &new } else { &old };
-            tessera_ctl::sorted(serde_json::json!({ "ok": true, "subjects": subjects, "backup": backup }))
+            let backup = if subjects + invitations > 0 { &new } else { &old };
+            tessera_ctl::sorted(serde_json::json!({ "ok": true, "subjects": subjects, "invitations": invitations, "backup": backup }))
                 .to_string()
-        } else if subjects == 0 {
+        } else if subjects + invitations == 0 {
             format!("Nobody whom {old} holds was erased since: it stays as it is, and nothing was made.")
         } else {
             format!(
-                "{new} holds what {old} held, without {subjects} who were erased since ({buckets} parts written anew).\nThe keys of {old} are destroyed: nothing sealed in it can be read any more. Remove it."
+                "{new} holds what {old} held, without {subjects} who were erased since and whom {invitations} invitations were for ({buckets} parts written anew).\nThe keys of {old} are destroyed: nothing sealed in it can be read any more. Remove it."
             )
         })
     }

@@ -10,6 +10,11 @@ use std::process::{Command, Stdio};
 /// Who is erased, and who stays.
 const ANN: &str = "canary-ann@example.org";
 const BEN: &str = "canary-ben@example.org";
+/// Invited: whoever is erased, by what it signs in with, written in another way; somebody without an account, whose
+/// invitation is erased; and somebody who stays.
+const INVITED_ANN: &str = "CANARY-Ann@Example.org";
+const INVITED_DAN: &str = "CANARY-Dan@example.org";
+const INVITED_EVE: &str = "CANARY-Eve@example.org";
 /// The beginning of every password's hash.
 const HASH: &str = "$argon2id";
 
@@ -124,10 +129,17 @@ fn what_is_erased_is_found_by_nobody() {
         let name = roles["roles"][0]["role"].as_str().expect("a role").to_owned();
         scene.done(&format!("request role {who} {name} --for 4h --because '{because}'"));
     }
+    // Whoever is invited, with an account and without one.
+    scene.done("workspace create berlin");
+    scene.done("role create clerk orders.read");
+    for whom in [INVITED_ANN, INVITED_DAN, INVITED_EVE] {
+        scene.done(&format!("invitation send {whom} berlin clerk"));
+    }
     // So that the database holds what is erased later, and pages of it that it gives up then.
     scene.done("user erase cid@example.org --yes");
     let mut texts: Vec<String> = planted(ANN).into_iter().chain(planted(BEN)).collect();
     texts.push(HASH.to_owned());
+    texts.extend([INVITED_ANN, INVITED_DAN, INVITED_EVE].map(str::to_owned));
     let before = scene.scanned(&texts);
     println!("erasure: before {before}");
     for text in &texts {
@@ -138,6 +150,8 @@ fn what_is_erased_is_found_by_nobody() {
     scene.done("backup monday");
     let told = scene.done(&format!("user erase {ANN} --yes"));
     assert!(told.contains("is erased"), "{told}");
+    let told = scene.done(&format!("invitation erase {} --yes", INVITED_DAN.to_lowercase()));
+    assert!(told.contains("1 invitations are erased"), "{told}");
     let kept = scene.scanned_in("backups", &texts);
     println!("erasure: the backup {kept}");
     for text in &texts {
@@ -148,22 +162,24 @@ fn what_is_erased_is_found_by_nobody() {
     assert!(told.contains("destroyed"), "{told}");
     let kept = scene.scanned_in("backups", &texts);
     println!("erasure: the backup that was made of it {kept}");
-    for text in planted(ANN) {
+    let gone = || planted(ANN).into_iter().chain([INVITED_ANN, INVITED_DAN].map(str::to_owned));
+    let whole = || planted(BEN).into_iter().chain([INVITED_EVE.to_owned()]);
+    for text in gone() {
         assert_eq!((&kept["sealed"][&text], &kept["clear"][&text]), (&0.into(), &0.into()), "{text}: {kept}");
     }
-    for text in planted(BEN) {
+    for text in whole() {
         assert!(kept["sealed"][&text].as_u64() > Some(0), "{text} is gone from the backup: {kept}");
     }
     let after = scene.scanned(&texts);
     println!("erasure: after {after}");
-    for text in planted(ANN) {
+    for text in gone() {
         assert_eq!(
             (&after["sealed"][&text], &after["clear"][&text]),
             (&0.into(), &0.into()),
             "{text}: {after}"
         );
     }
-    for text in planted(BEN) {
+    for text in whole() {
         assert!(after["sealed"][&text].as_u64() > Some(0), "{text} is gone too: {after}");
     }
     assert!(after["sealed"][HASH].as_u64() < before["sealed"][HASH].as_u64(), "{after}");

@@ -201,3 +201,75 @@ fn the_container_is_nobodys_root() {
         if daemon { " (no network)" } else { ": no daemon runs" }
     );
 }
+
+/// The commands in the fenced parts of a document: behind `$ ` where it shows a session, else whole lines; each up to what
+/// the shell does with it.
+fn commands(text: &str) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for part in text.split("\n```").skip(1).step_by(2) {
+        let part = part.replace("\\\n", " ");
+        let session = part.lines().any(|line| line.starts_with("$ "));
+        for line in part.lines() {
+            let line = if session { line.strip_prefix("$ ").unwrap_or_default() } else { line };
+            let line =
+                ["sudo ", "./"].iter().fold(line, |line, word| line.strip_prefix(word).unwrap_or(line));
+            if line.starts_with("tessera ") {
+                found.push(words(line));
+            }
+        }
+    }
+    found
+}
+
+/// The words of a command, as a shell parts them, without what it is piped, sent or put behind to.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+    for letter in line.chars() {
+        match (letter, quote) {
+            ('\'' | '"', None) => quote = Some(letter),
+            (letter, Some(mark)) if letter == mark => quote = None,
+            ('|' | '>' | '&' | '#' | ';', None) => break,
+            (' ', None) => words.push(std::mem::take(&mut word)),
+            (letter, _) => word.push(letter),
+        }
+    }
+    words.push(word);
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// PROPERTY: every command that the operators' pages show is one, with all of its flags; and so is what the unit of systemd
+/// and the container run. METHOD: `--help` behind each, which the binary answers where it knows all before it.
+#[test]
+fn what_operators_are_told_to_type_is_there() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operate");
+    let mut all = std::collections::BTreeSet::new();
+    for page in std::fs::read_dir(folder).expect("the pages") {
+        let path = page.expect("a page").path();
+        // That one is run line by line, its mistakes included.
+        if !path.ends_with("command-line.md") {
+            all.extend(commands(&std::fs::read_to_string(path).expect("a page")));
+        }
+    }
+    assert!(all.len() >= 40, "{}", all.len());
+    let unit = read("tessera.service");
+    let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=@PREFIX@/bin/")).expect("a start");
+    all.insert(words(start));
+    let container = read("Containerfile");
+    let run = container.lines().find_map(|line| line.strip_prefix("CMD [")).expect("what it runs");
+    all.insert(words(&format!("tessera {}", run.replace([',', ']'], ""))));
+    let wrong: Vec<String> = all
+        .iter()
+        .filter_map(|words| {
+            let done = Command::new(BINARY).args(&words[1..]).arg("--help").output().expect("it runs");
+            let told = String::from_utf8_lossy(&done.stderr).into_owned();
+            (!done.status.success()).then(|| format!("{}: {told}", words.join(" ")))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    // What the container takes from the tree is there.
+    for line in container.lines().filter_map(|line| line.strip_prefix("COPY ")) {
+        let from = line.split_whitespace().find(|word| !word.starts_with("--")).expect("a source");
+        assert!(from == "${BINARY}" || packaging().join("..").join(from).exists(), "{from}");
+    }
+}

@@ -135,8 +135,9 @@ pub(crate) async fn rows(
             | RequestKind::ListEndpoints
             | RequestKind::ListAttributes
     );
+    let needed = invite::needs(&request).unwrap_or(permission(kind));
     let may = || {
-        engine.may(bound, permission(kind))
+        engine.may(bound, needed)
             || names && engine.may(bound, "tessera.read")
             || sight::is_of_people(&request) && engine.reads_people(bound)
     };
@@ -151,7 +152,7 @@ pub(crate) async fn rows(
     if !engine.is_alive(bound) {
         return Err(Fault::refused(Refusal::Unauthorized));
     }
-    let permission = if own { None } else { Some(permission(kind)) };
+    let permission = if own { None } else { Some(needed) };
     let view = bound.entry.view().as_ref().map(Arc::clone);
     let Some(view) = view else {
         return Err(Fault::refused(engine.unready(&bound.entry)));

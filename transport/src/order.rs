@@ -470,6 +470,7 @@ fn command_of(request: Request) -> Option<Command> {
         Request::RefuseRequest { request } => Command::RefuseRequest { request },
         Request::WithdrawRequest { request } => Command::WithdrawRequest { request },
         Request::WithdrawInvitation { invitation } => Command::WithdrawInvitation { invitation },
+        Request::EraseInvitation { invitation } => Command::EraseInvitation { invitation },
         Request::ResendInvitation { invitation, until } => Command::ResendInvitation { invitation, until },
         Request::SetGuest { subject, guest } => Command::SetGuest { subject, guest },
         Request::SetPersonalRole { role } => Command::SetPersonalRole { role },

@@ -352,7 +352,7 @@ impl Asked<'_> {
         // A name stands in a row of its own; what is computed from is a set.
         rows.retain(|row| text(Some(&row.told)).is_ok_and(|told| listing.tells(told)));
         self.spent(u32::try_from(rows.len()).unwrap_or(u32::MAX));
-        whole(rows)
+        Ok(cut(&rows))
     }
 
     fn explain(
@@ -371,14 +371,42 @@ impl Asked<'_> {
             kind: step_kind(step.kind),
             told: private(listing.told_line(&step.what)),
             holds: step.holds,
+            left: None,
         }))
+    }
+}
+
+/// Says how many steps of an expansion stand behind the last one that a frame holds.
+const MORE: u32 = 7;
+
+/// An expansion as far as a frame holds it. What it does not is counted in its last row, so that nobody takes a part for
+/// all of it: tuples are listed in pages elsewhere.
+fn cut(rows: &[RelationStepRow]) -> Rows {
+    let mut told = rows.len();
+    loop {
+        let mut writer = RowsWriter::new();
+        let (fitting, rest) = rows.split_at(told);
+        let held = fitting.iter().take_while(|row| writer.push(*row)).count();
+        let left = rows.len().saturating_sub(held);
+        let marker = RelationStepRow {
+            depth: rest.first().map_or(0, |row| row.depth),
+            kind: MORE,
+            told: private(""),
+            holds: false,
+            left: u32::try_from(left).ok(),
+        };
+        // Without room for the marker one row less is told; an empty page has room.
+        if left == 0 || held == told && writer.push(&marker) || told == 0 {
+            return writer.finish(None);
+        }
+        told = held.min(told.saturating_sub(1));
     }
 }
 
 /// An expansion in preorder.
 fn branch_rows(branch: &Branch, depth: u32, rows: &mut Vec<RelationStepRow>) {
     let mut row = |kind: u32, told: &str, depth: u32| {
-        rows.push(RelationStepRow { depth, kind, told: private(told), holds: false });
+        rows.push(RelationStepRow { depth, kind, told: private(told), holds: false, left: None });
     };
     match branch {
         Branch::Union(all) | Branch::Intersection(all) => {

@@ -166,4 +166,29 @@ async fn every_question_about_relations_is_answered() {
     let steps = acme.client.list::<RelationStepRow>(&request).await.expect("steps").rows;
     let told: Vec<String> = steps.iter().map(|step| shown(&step.told)).collect();
     assert_eq!(told, ["team:a#member", "user:eve"]);
+    // More than a frame holds is told in part, and how much is left; every number of names around that, whole or not.
+    let mut written = 0;
+    for count in [1_021, 1_022, 1_023, 2_000] {
+        let more: Vec<String> =
+            (written..count).map(|number| format!("user:u{number:04} viewer document:wide")).collect();
+        let more: Vec<&str> = more.iter().map(String::as_str).collect();
+        for part in more.chunks(1_000) {
+            acme.client.request(&writes(part)).await.expect("written");
+        }
+        written = count;
+        let request = Request::ExpandRelation {
+            object: private("document:wide"),
+            relation: private("viewer"),
+            contextual: Vec::new(),
+            at_least: None,
+        };
+        let steps = acme.client.list::<RelationStepRow>(&request).await.expect("never a failed answer").rows;
+        let left: u32 = steps.iter().filter_map(|step| step.left).sum();
+        let names = steps.iter().filter(|step| step.kind == 4).count();
+        let markers: Vec<u32> =
+            steps.iter().filter(|step| step.left.is_some()).map(|step| step.kind).collect();
+        assert_eq!(names + usize::try_from(left).expect("small"), count, "{left} left");
+        assert_eq!(markers, if left == 0 { vec![] } else { vec![7] });
+        assert!(names >= 1_000 && (count < 1_024 || left > 0), "{names} of {count}");
+    }
 }

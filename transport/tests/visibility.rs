@@ -387,8 +387,8 @@ fn reads_of_places(viewer: PublicId) -> Vec<Request> {
         Request::ListHolders { role: name("mate"), after: None, limit },
         Request::ListGrants { subject: viewer, after: None, limit },
         Request::ListRequests { subject: Some(viewer), open: false, after: None, limit },
-        Request::ListInvitations { subject: None, open: false, after: None, limit },
-        Request::ListInvitations { subject: Some(viewer), open: false, after: None, limit },
+        Request::ListInvitations { subject: None, open: false, after: None, limit, whom: None },
+        Request::ListInvitations { subject: Some(viewer), open: false, after: None, limit, whom: None },
         Request::ListReview { after: None, limit },
         Request::ListEntryUses { permission: None, after, limit },
     ]

@@ -579,6 +579,8 @@ commands! {
         /// Until when it may be answered from now on.
         until: Deadline,
     };
+    #[doc = "Erases whom an invitation is for: it ends, and the key that that is sealed under is destroyed; repeated, tells whether that is done."] EraseInvitation = 251, narrows true, "tessera.admin.subjects", { #[doc = "Which."] invitation: PublicId, };
+    #[doc = "Notes that whom these invitations were for is erased. Caller: `Node`."] FinishInvitations = 252, narrows true, "tessera.admin.subjects", { #[doc = "Their numbers."] numbers: Vec<u32>, };
     /// Makes a guest of a subject, or a member of a guest.
     SetGuest = 180, narrows false, "tessera.admin.subjects", { #[doc = "Whom."] subject: PublicId, #[doc = "Whether it is a guest."] guest: bool, };
     /// Names the role by which persons own their personal workspaces, or turns those off for new ones.

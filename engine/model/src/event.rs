@@ -331,6 +331,12 @@ pub enum Event {
         /// Its number.
         number: u32,
     },
+    /// Nobody can read any more whom this invitation was for, whether it is forgotten or not. Numbers up to it are given
+    /// to no other one.
+    InvitationErased {
+        /// Its number.
+        number: u32,
+    },
     /// The role by which subjects own their personal workspaces is this; 0 where the tenant has none of those.
     PersonalRoleChanged {
         /// Which.
@@ -414,7 +420,7 @@ pub enum RowKind {
     /// Value: as of `Granted`.
     GroupGranted,
     /// Key: number of an invitation, then `i`. Value: whom it is for: kind byte, then the typed form. And `t`: tag of its
-    /// one-time secret, 16 bytes, as of `SetUp`.
+    /// one-time secret, 16 bytes, as of `SetUp`. Sealed under the invitation's own key.
     Invitation,
     /// The store's own. Key: subject index. Value: the slot of its key in the key file, which everything else of
     /// the subject is sealed under. The only kind that is not sealed.
@@ -456,7 +462,7 @@ impl RowKind {
         }
     }
 
-    /// Whether such a row belongs to the subject that its key begins with; the others are the tenant's.
+    /// Whether such a row belongs to the subject that its key begins with; the others are the tenant's, or an invitation's.
     #[must_use]
     pub const fn is_of_subject(self) -> bool {
         !matches!(self, Self::Front | Self::GroupGranted | Self::Invitation)

@@ -15,10 +15,12 @@ pub enum InvitationState {
     Declined,
     /// It was taken back.
     Withdrawn,
+    /// Whom it was for is erased, or is about to be.
+    Erased,
 }
 
 impl InvitationState {
-    /// Number on disk and wire: 1 to 4.
+    /// Number on disk and wire: 1 to 5.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -26,6 +28,7 @@ impl InvitationState {
             Self::Accepted => 2,
             Self::Declined => 3,
             Self::Withdrawn => 4,
+            Self::Erased => 5,
         }
     }
 
@@ -37,6 +40,7 @@ impl InvitationState {
             2 => Some(Self::Accepted),
             3 => Some(Self::Declined),
             4 => Some(Self::Withdrawn),
+            5 => Some(Self::Erased),
             _ => None,
         }
     }
@@ -50,8 +54,25 @@ impl InvitationState {
             Self::Accepted => "accepted",
             Self::Declined => "declined",
             Self::Withdrawn => "withdrawn",
+            Self::Erased => "erased",
         }
     }
+}
+
+/// Invitations have numbers below this one. It marks what is sealed under the key of an invitation, where others have
+/// the index of the subject: no subject's is as large.
+pub const INVITATION_NUMBERS: u32 = 1 << 31;
+
+/// Under whose key whom an invitation is for is stored: one of its own, so that it can be erased alone.
+#[must_use]
+pub const fn key_owner(number: u32) -> SubjectIndex {
+    SubjectIndex(INVITATION_NUMBERS | number)
+}
+
+/// The number of the invitation whose key that is; none of a subject.
+#[must_use]
+pub const fn invitation_of(owner: SubjectIndex) -> Option<u32> {
+    if owner.0 >= INVITATION_NUMBERS { Some(owner.0 & !INVITATION_NUMBERS) } else { None }
 }
 
 /// An invitation. Whom it is for, in words, is a cold row; here stands the keyed hash of that.
@@ -114,7 +135,7 @@ mod tests {
     /// PROPERTY: states read back from their numbers, and have names of their own.
     #[test]
     fn states_are_one_to_one() {
-        let states = (1..=4).map(|number| InvitationState::from_number(number).expect("a state"));
+        let states = (1..=5).map(|number| InvitationState::from_number(number).expect("a state"));
         let mut names: Vec<_> = states.clone().map(|state| state.name(false)).collect();
         for (number, state) in (1..).zip(states) {
             assert_eq!(state.number(), number);
@@ -122,7 +143,7 @@ mod tests {
         names.push(InvitationState::Open.name(true));
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), 5);
-        assert_eq!(InvitationState::from_number(5), None);
+        assert_eq!(names.len(), 6);
+        assert_eq!(InvitationState::from_number(6), None);
     }
 }

@@ -205,6 +205,9 @@ pub const REQUEST_DURATION_S_MAX: u32 = 30 * 86_400;
 pub const REQUEST_TTL_S: u32 = 7 * 86_400;
 /// LIMIT: invitations of a tenant that are remembered, answered ones included: 8,192 × some 600 B are 5 MiB.
 pub const INVITATIONS_MAX: usize = 8_192;
+/// LIMIT: forgotten invitations whose keys wait for the next erasure of the tenant; with so many one is begun for them
+/// alone: each rewrites the tenant's sealed buckets.
+pub const INVITATION_KEYS_WAIT_MAX: usize = 512;
 /// LIMIT: open invitations of one inviter: a department at once.
 pub const INVITATIONS_PER_INVITER_MAX: usize = 512;
 /// LIMIT: open invitations of one identifier, whoever invites it: nobody's letter box is filled from here.

@@ -73,7 +73,8 @@ pub(super) const fn of_request(number: u32) -> (BucketKind, u32) {
     (BucketKind::Names, REQUESTS + number / REQUEST_SHARE)
 }
 
-const fn of_invitation(number: u32) -> (BucketKind, u32) {
+/// The bucket of an invitation.
+pub(crate) const fn of_invitation(number: u32) -> (BucketKind, u32) {
     (BucketKind::Names, INVITATIONS + number / REQUEST_SHARE)
 }
 
@@ -142,7 +143,7 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         Event::RequestChanged(record) => of_request(record.number),
         Event::RequestRemoved { number } => of_request(*number),
         Event::InvitationChanged(record) => of_invitation(record.number),
-        Event::InvitationRemoved { number } => of_invitation(*number),
+        Event::InvitationRemoved { number } | Event::InvitationErased { number } => of_invitation(*number),
         Event::PoliciesChanged(record) => {
             (BucketKind::Names, POLICY_SETS + record.version % POLICY_VERSIONS_MAX)
         }
@@ -239,8 +240,7 @@ impl State {
             PLACEMENTS.. => self.placement_events(no - PLACEMENTS),
             INVITATIONS.. => {
                 let first = (no - INVITATIONS) * REQUEST_SHARE;
-                let records = self.root.invitations.range(first..first.saturating_add(REQUEST_SHARE));
-                records.map(|(_, record)| Event::InvitationChanged((**record).clone())).collect()
+                self.invitation_events(first..first.saturating_add(REQUEST_SHARE))
             }
             VISIBILITY.. => self.visibility_event().into_iter().collect(),
             ENTITIES.. => self.entity_events(no - ENTITIES),
@@ -322,6 +322,7 @@ impl State {
         events.extend(self.moving_events());
         events.push(Event::PersonalRoleChanged { role: self.root.personal_role });
         events.push(Event::NamesSkipped { role: self.next.role, group: self.next.group });
+        events.extend(self.last_invitation());
         // The one that handles are made by comes last.
         let current = self.root.refresh_key;
         let mut keys: Vec<_> = self.root.refresh_keys.iter().map(|(number, at)| (*number, *at)).collect();

@@ -205,6 +205,8 @@ impl State {
             | Command::DeleteSubject { .. }
             | Command::EraseSubject { .. }
             | Command::FinishErasure { .. }
+            | Command::EraseInvitation { .. }
+            | Command::FinishInvitations { .. }
             | Command::AddIdentifier { .. }
             | Command::RemoveIdentifier { .. }
             | Command::ResetPassword { .. }

@@ -33,6 +33,10 @@ impl State {
 
     /// What a repeat under its command id is told beside its receipt.
     pub(super) fn told_again(&self, command: &Command) -> Made {
+        if let Command::EraseInvitation { invitation: id } = command {
+            let erased = self.invitation(*id).map(|known| self.root.is_erased(known));
+            return Made { invitation: Some(*id), erased, ..Made::default() };
+        }
         let Command::EraseSubject { subject: id } = command else { return Made::default() };
         let index = self.root.subject(*id).map(|record| record.index);
         let erased = index.and_then(|subject| self.root.erased.get(&subject)).map(|(_, done)| *done);

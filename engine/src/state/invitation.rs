@@ -5,10 +5,9 @@
 
 use super::grant::window;
 use super::{Decided, Made, State};
-use std::sync::Arc;
 use tessera_crypto::compare::equal_arrays;
 use tessera_model::command::Entropy;
-use tessera_model::invitation::{InvitationRecord, InvitationState};
+use tessera_model::invitation::{INVITATION_NUMBERS, InvitationRecord, InvitationState};
 use tessera_model::limits::{
     GRANTS_PER_SUBJECT_MAX, INVITATION_SECRETS_MAX, INVITATION_TTL_S_MAX, INVITATIONS_MAX,
     INVITATIONS_PER_IDENTIFIER_MAX, INVITATIONS_PER_INVITER_MAX,
@@ -75,6 +74,8 @@ impl State {
                 let known = self.open_invitation(*invitation, now)?;
                 Ok(Self::answered(known, InvitationState::Withdrawn, SubjectIndex(0), now))
             }
+            Command::EraseInvitation { invitation } => self.erase_invitation(*invitation, now),
+            Command::FinishInvitations { numbers } => self.finish_invitations(numbers, caller),
             Command::ResendInvitation { invitation, until } => {
                 let known = self.invitation(*invitation).ok_or(Refusal::InvitationUnknown)?;
                 if known.state != InvitationState::Open {
@@ -132,7 +133,11 @@ impl State {
         if self.root.invitations.size() < INVITATIONS_MAX {
             return Ok(None);
         }
-        let over = self.root.invitations.values().find(|record| !is_open(record, now));
+        // One whose key is still to be destroyed by an operator's word stays until that is done.
+        let waits = |number: &u32| self.root.invitation_keys.contains_key(number);
+        let goes =
+            |record: &&std::sync::Arc<InvitationRecord>| !is_open(record, now) && !waits(&record.number);
+        let over = self.root.invitations.values().find(goes);
         let number = over.ok_or(Limit::Invitations.reached())?.number;
         Ok(Some(Event::InvitationRemoved { number }))
     }
@@ -170,7 +175,7 @@ impl State {
         }
         let room = self.invitation_room(now)?;
         let (number, id) = (self.next.invitation, PublicId::new(now.0, entropy.take(20)));
-        if number == u32::MAX {
+        if number >= INVITATION_NUMBERS {
             return Err(Limit::Invitations.reached());
         }
         if self.root.invitation_ids.contains_key(&id) {
@@ -379,20 +384,6 @@ impl State {
     /// The role of an invitation, and where it is.
     pub(super) fn invited_to(&self, id: PublicId) -> Option<(RoleId, WorkspaceIndex, SubjectIndex)> {
         self.invitation(id).map(|known| (known.role, known.workspace, known.inviter))
-    }
-
-    pub(super) fn apply_invitation(&mut self, record: &InvitationRecord) {
-        self.next.invitation = self.next.invitation.max(record.number.saturating_add(1));
-        self.root.invitation_ids.insert_mut(record.id, record.number);
-        self.root.invitations.insert_mut(record.number, Arc::new(record.clone()));
-    }
-
-    pub(super) fn apply_invitation_removed(&mut self, number: u32) {
-        self.next.invitation = self.next.invitation.max(number.saturating_add(1));
-        if let Some(id) = self.root.invitations.get(&number).map(|record| record.id) {
-            self.root.invitation_ids.remove_mut(&id);
-            self.root.invitations.remove_mut(&number);
-        }
     }
 }
 

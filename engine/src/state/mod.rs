@@ -24,6 +24,7 @@ mod group;
 mod held;
 mod image;
 mod invitation;
+mod invited;
 mod kept;
 mod key;
 mod kin;
@@ -39,6 +40,7 @@ mod password;
 mod personal;
 mod placement;
 mod places;
+mod planted;
 mod policy;
 mod positions;
 mod power;
@@ -58,7 +60,7 @@ mod visibility;
 mod workspace;
 
 pub use birth::{ADDRESS, ADMIN_ROLE, BUILT_IN, FLEET, SERVICE_ROLE, VOUCH};
-pub(crate) use bucket::of_subject;
+pub(crate) use bucket::{of_invitation, of_subject};
 pub(crate) use command_id::Known;
 pub(crate) use failures::{FOR_EVER, own_key, wait};
 pub(crate) use invitation::is_open;
@@ -346,6 +348,8 @@ impl State {
             Command::Invite { .. }
             | Command::AnswerInvitation { .. }
             | Command::WithdrawInvitation { .. }
+            | Command::EraseInvitation { .. }
+            | Command::FinishInvitations { .. }
             | Command::ResendInvitation { .. } => {
                 self.about_invitations(&ordered.command, caller, entropy, now)
             }
@@ -365,7 +369,7 @@ impl State {
                 self.adopt_tenant(name, (*created, *suspended), placement, now)
             }
             Command::HearFleet {} => self.hear_fleet(),
-            Command::PlantedPanic {} => planted_panic(),
+            Command::PlantedPanic {} => planted::panic(),
         }
     }
 
@@ -445,6 +449,7 @@ impl State {
             | Event::RequestRemoved { .. }
             | Event::InvitationChanged(_)
             | Event::InvitationRemoved { .. }
+            | Event::InvitationErased { .. }
             | Event::PersonalRoleChanged { .. }
             | Event::PoliciesChanged(_)
             | Event::PoliciesRemoved { .. }
@@ -537,6 +542,7 @@ impl State {
             Event::RequestRemoved { number } => self.apply_request_removed(*number),
             Event::InvitationChanged(record) => self.apply_invitation(record),
             Event::InvitationRemoved { number } => self.apply_invitation_removed(*number),
+            Event::InvitationErased { number } => self.apply_invitation_erased(*number),
             Event::PersonalRoleChanged { role } => self.root.personal_role = *role,
             Event::PoliciesChanged(record) => self.apply_policies(record),
             Event::PoliciesRemoved { version } => self.apply_policies_removed(*version),
@@ -586,15 +592,4 @@ impl State {
         view.remembered.store(self.ids.len(), std::sync::atomic::Ordering::Relaxed);
         view
     }
-}
-
-#[cfg(feature = "planted")]
-#[expect(clippy::panic, reason = "a planted fault: the quarantine test needs a command that panics")]
-fn planted_panic() -> Result<Decided, Refusal> {
-    panic!("planted panic")
-}
-
-#[cfg(not(feature = "planted"))]
-fn planted_panic() -> Result<Decided, Refusal> {
-    Err(Refusal::WrongTenant)
 }

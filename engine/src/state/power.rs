@@ -105,6 +105,8 @@ pub(crate) fn hands_out(command: &Command) -> bool {
         | Command::RefuseRequest { .. }
         | Command::WithdrawRequest { .. }
         | Command::WithdrawInvitation { .. }
+        | Command::EraseInvitation { .. }
+        | Command::FinishInvitations { .. }
         | Command::PlaceTenant { .. }
         | Command::NoteMove { .. }
         | Command::AdoptTenant { .. }

@@ -66,6 +66,7 @@ pub(crate) fn command(kind: CommandKind, input: &Input, now: UnixMillis) -> Resu
     let id = |field: &'static str| -> Result<PublicId, Problem> { required(input.public_id(field)?, field) };
     Ok(match kind {
         CommandKind::WithdrawInvitation => Command::WithdrawInvitation { invitation: id("invitation")? },
+        CommandKind::EraseInvitation => Command::EraseInvitation { invitation: id("invitation")? },
         CommandKind::ResendInvitation => {
             Command::ResendInvitation { invitation: id("invitation")?, until: until(input, now)? }
         }
@@ -95,9 +96,16 @@ pub(crate) fn rows<'a>(
         None
     };
     let listed = Listed::of_subject(ListKind::Invitations, inviter.map(|record| record.id));
+    let whom = if list == List::InvitationsFor {
+        let whom = required(input.identifier("identifier")?, "identifier")?;
+        Some(engine.identifier_hash(bound.entry.tenant, &whom)?)
+    } else {
+        None
+    };
     let of = InvitationsOf {
         inviter: inviter.map(|record| record.index),
         open: input.bool("open")?.unwrap_or(false),
+        whom,
     };
     let window = window(listed)?;
     let page = engine.invitations(bound, listing, of, window.within())?;

@@ -281,7 +281,7 @@ fn rows(
         | List::DevicePolicy
         | List::Requests
         | List::RequestsOf => elevation::rows((engine, bound), &listing, (list, input), window),
-        List::Invitations | List::InvitationsOf | List::PersonalRole => {
+        List::Invitations | List::InvitationsOf | List::InvitationsFor | List::PersonalRole => {
             invitation::rows((engine, bound), &listing, (list, input), window)
         }
         List::Policies | List::PolicyTrial | List::Entities => {

@@ -294,7 +294,7 @@ fn member(name: &str) -> Value {
         }
         "trust" => json!({ "type": "string", "enum": Trust::NAMES }),
         "state" => {
-            json!({ "type": "string", "enum": ["open", "lapsed", "approved", "refused", "accepted", "declined", "withdrawn"] })
+            json!({ "type": "string", "enum": ["open", "lapsed", "approved", "refused", "accepted", "declined", "withdrawn", "erased"] })
         }
         "device" | "actor" | "request" | "decided_by" | "made_by" | "creator" | "inviter" | "personal" => {
             json!({ "type": ["string", "null"], "format": "uuid" })

@@ -297,6 +297,7 @@ pub(crate) enum List {
     RequestsOf,
     Invitations,
     InvitationsOf,
+    InvitationsFor,
     PersonalRole,
     Service,
     Policies,

@@ -381,6 +381,7 @@ fn command_of(shared: &Shared, kind: CommandKind, input: &Input) -> Result<Comma
         | CommandKind::RefuseRequest
         | CommandKind::WithdrawRequest => elevation::command(kind, input)?,
         CommandKind::WithdrawInvitation
+        | CommandKind::EraseInvitation
         | CommandKind::ResendInvitation
         | CommandKind::SetGuest
         | CommandKind::SetPersonalRole

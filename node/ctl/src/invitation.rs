@@ -1,6 +1,7 @@
 //! `tessera invitation`: somebody is asked into a workspace, whether there is an account or not.
 
 use crate::answer::{Answer, instant, put_instant, shown};
+use crate::erase::{self, Invited};
 use crate::error::CtlError;
 use crate::handle::{self, Save};
 use crate::link::{Link, Who, Window, identifier};
@@ -53,7 +54,7 @@ pub(crate) enum InvitationVerb {
     },
     /// List the invitations, in the order in which they were made.
     #[command(
-        after_help = "Examples:\n  tessera invitation list --open\n  tessera invitation list --by amy@example.org --all --json"
+        after_help = "Examples:\n  tessera invitation list --open\n  tessera invitation list --by amy@example.org --all --json\n  tessera invitation list --for eve@example.org"
     )]
     List {
         /// Those that this user made alone.
@@ -62,6 +63,10 @@ pub(crate) enum InvitationVerb {
         /// Those alone that can be answered.
         #[arg(long)]
         open: bool,
+        /// Those alone that are for this email, phone number or username, whoever made them. Needs
+        /// tessera.admin.subjects.
+        #[arg(long = "for", value_parser = identifier, value_name = "IDENTIFIER")]
+        whom: Option<Identifier>,
         #[command(flatten)]
         window: Window,
     },
@@ -83,6 +88,18 @@ pub(crate) enum InvitationVerb {
         /// Its public id.
         #[arg(value_parser = reach::public_id)]
         invitation: PublicId,
+    },
+    /// Erase whom an invitation is for, or all invitations for an address: they end, and nobody can read that any more.
+    #[command(
+        after_help = "It ends with the notice that it is done. Backups of before hold it until they are destroyed (tessera backup erase).\n\nExamples:\n  tessera invitation erase eve@example.org --yes\n  tessera invitation erase 0190163d-8694-739b-aea5-966c26f8ad90 --yes"
+    )]
+    Erase {
+        /// The public id of an invitation; or an email, phone number (with +) or username: all that are for it.
+        #[arg(value_parser = Invited::read, value_name = "INVITATION|IDENTIFIER")]
+        whom: Invited,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
     },
     /// Accept an invitation with one's own session as --key-file: one's account has the invited identifier.
     #[command(
@@ -213,12 +230,15 @@ impl InvitationVerb {
                 let made = link.order(&request).await?;
                 place.put(sent(text, &made).with("identifier", typed), &made, "secret")
             }
-            Self::List { by, open, window } => {
+            Self::List { by, open, whom, window } => {
                 let subject = match by {
                     Some(who) => Some(link.id_of(&who).await?),
                     None => None,
                 };
-                let request = |after, limit| Request::ListInvitations { subject, open, after, limit };
+                let request = |after, limit| {
+                    let whom = whom.clone();
+                    Request::ListInvitations { subject, open, after, limit, whom }
+                };
                 let found = window.read::<InvitationRow>(link, request).await?;
                 let (table, listed) = invitations(&found.rows);
                 Ok(found.told(Answer::said(table.to_string()).with("invitations", listed)))
@@ -234,6 +254,7 @@ impl InvitationVerb {
                 let made = link.order(&Request::WithdrawInvitation { invitation }).await?;
                 Ok(Answer::said("Withdrawn.").with("invitation", invitation.to_string()).made(&made))
             }
+            Self::Erase { whom, yes } => erase::invitations(link, &whom, yes).await,
             Self::Accept(from) => {
                 let (_, secret) = from.read()?;
                 let request = Request::AnswerInvitation { secret, accept: true, password: None };

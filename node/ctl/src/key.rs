@@ -42,7 +42,9 @@ pub(crate) enum KeyVerb {
         save: Save,
     },
     /// List the live keys of a user or machine, or of the whole tenant.
-    #[command(after_help = "Examples:\n  tessera key list amy@example.org\n  tessera key list --limit 100")]
+    #[command(
+        after_help = "LAST USED is noted when the key is shown at a door, once a minute at most and behind the first minute of its life: - says that it was used in that minute alone, or never.\n\nExamples:\n  tessera key list amy@example.org\n  tessera key list --limit 100"
+    )]
     List {
         /// Public id, email, phone number or username; without it, everybody's.
         who: Option<Who>,

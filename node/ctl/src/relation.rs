@@ -35,7 +35,7 @@ pub(crate) enum RelationVerb {
     Model(ModelVerb),
     /// Write and remove tuples: up to 1,000 are one command, and all happen or none.
     #[command(
-        after_help = "Examples:\n  tessera relation write 'user:ann viewer document:1' 'team:a#member editor folder:x'\n  tessera relation write 'user:ann viewer document:1' --until +7d --strict\n  tessera relation write --remove 'user:ann viewer document:1' --require 'user:bob owner document:1'\n  tessera relation write --file tuples.yaml"
+        after_help = "Examples:\n  tessera relation write 'user:ann viewer document:1' 'team:a#member editor folder:x'\n  tessera relation write 'user:ann viewer document:1' --until +7d --strict\n  tessera relation write --remove 'user:ann viewer document:1' --require 'user:bob owner document:1'\n  tessera relation write --file tuples.yaml\n  tessera relation write --file tuples.ndjson --strict"
     )]
     Write(Changes),
     /// List stored tuples.
@@ -123,7 +123,7 @@ pub(crate) enum RelationVerb {
         #[command(flatten)]
         window: Window,
     },
-    /// Why a check has its answer: the way to a tuple, or what takes it away.
+    /// Why a check has its answer: the way to a tuple, or what takes it away. Exit code 0 for permit, 1 for deny.
     #[command(after_help = "Example:\n  tessera relation explain user:ann viewer document:1")]
     Explain {
         /// `type:id`, `type:id#relation` or `type:*`.
@@ -135,7 +135,8 @@ pub(crate) enum RelationVerb {
         #[command(flatten)]
         along: Along,
     },
-    /// One level of a relation to an object: who stands there, and which sets count.
+    /// One level of a relation to an object: who stands there, and which sets count. What one answer does not hold, from
+    /// some thousand names on, is counted in the end.
     #[command(after_help = "Example:\n  tessera relation expand document:1 viewer")]
     Expand {
         /// `type:id`.

@@ -4,7 +4,7 @@ use crate::answer::{Answer, instant, put_instant, shown};
 use crate::error::CtlError;
 use crate::grant::deadline;
 use crate::link::{Link, Window};
-use crate::store::tuples_of;
+use crate::relation_move::tuples_in;
 use crate::table::Table;
 use crate::when::When;
 use serde_json::{Map, Value, json};
@@ -63,7 +63,8 @@ pub(crate) struct Changes {
     /// Tuples to write: 'user:ann viewer document:1'.
     #[arg(value_name = "TUPLE", value_parser = tuple)]
     tuples: Vec<Tuple>,
-    /// A file of tuples to write, YAML or JSON: a list of user, relation and object.
+    /// A file of tuples to write, YAML or JSON: a list of user, relation and object, and from_ms and until_ms (Unix time in
+    /// ms) where one counts for a while alone; with another ending, one such object a line, as `relation export` writes.
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
     /// A tuple to remove; may stand several times.
@@ -78,10 +79,11 @@ pub(crate) struct Changes {
     /// Every tuple that is written must be new, every one that is removed must be there.
     #[arg(long)]
     strict: bool,
-    /// From when the written tuples count: an instant in UTC, or a span from now.
+    /// From when the written tuples count: an instant in UTC, or a span from now. One of a file that says so itself counts
+    /// as it says.
     #[arg(long, value_name = "TIME")]
     from: Option<When>,
-    /// Until when they count.
+    /// Until when they count. Of a file as above.
     #[arg(long, value_name = "TIME")]
     until: Option<When>,
 }
@@ -112,9 +114,14 @@ impl Changes {
         changes.extend(plain(self.remove, RelationAct::Remove, there));
         let mut written: Vec<RelationRecord> = self.tuples.into_iter().map(|Tuple(tuple)| tuple).collect();
         if let Some(path) = &self.file {
-            written.extend(tuples_of(path).map_err(|error| CtlError::usage(error.to_string()))?);
+            written.extend(tuples_in(path)?);
         }
-        let write = |tuple| one(RelationAct::Write, new, RelationRecord { from, until, ..tuple });
+        // A window of a tuple's own stands as a whole.
+        let windowed = |tuple: RelationRecord| match (tuple.from, tuple.until) {
+            (Deadline::NONE, Deadline::NONE) => RelationRecord { from, until, ..tuple },
+            _ => tuple,
+        };
+        let write = |tuple| one(RelationAct::Write, new, windowed(tuple));
         changes.extend(written.into_iter().map(write));
         if changes.is_empty() {
             return Err(CtlError::usage("nothing is to be written or removed"));
@@ -263,10 +270,12 @@ pub(crate) async fn explain(link: &Link, check: RelationRecord, along: &Along) -
     let request =
         Request::ExplainRelation { check, contextual: along.contextual(), at_least: along.at_least };
     let rows = link.page::<RelationStepRow>(&request).await?.rows;
-    Ok(steps(&rows))
+    let permitted = rows.first().is_some_and(|first| first.holds);
+    let answer = steps(&rows).with("decision", if permitted { "permit" } else { "deny" });
+    Ok(if permitted { answer } else { answer.denied() })
 }
 
-/// One level of a relation to an object.
+/// One level of a relation to an object. What an answer does not hold is counted.
 pub(crate) async fn expand(
     link: &Link,
     (object, relation): (&str, &str),
@@ -278,8 +287,17 @@ pub(crate) async fn expand(
         contextual: along.contextual(),
         at_least: along.at_least,
     };
-    let rows = link.page::<RelationStepRow>(&request).await?.rows;
-    Ok(steps(&rows))
+    let mut rows = link.page::<RelationStepRow>(&request).await?.rows;
+    let left = rows.pop_if(|last| last.left.is_some()).and_then(|last| last.left);
+    let answer = steps(&rows).with("left", left.unwrap_or(0));
+    Ok(match left {
+        None => answer,
+        Some(left) => answer.line(format!(
+            "and {} more, which one answer does not hold: tessera relation read --object {object} lists the tuples, \
+             tessera relation list-subjects {object} {relation} user whoever is in it.",
+            tessera_model::grouped(left.into())
+        )),
+    })
 }
 
 /// What a step is, for people and as a stable word for programs.

@@ -176,6 +176,26 @@ fn is_openfga(file: &Path) -> bool {
     file.extension().is_some_and(|ext| ext == "yaml" || ext == "yml" || ext == "json")
 }
 
+/// The tuples of a file that is read as a whole: a list of `OpenFGA`'s, or one object a line. What does not read is told
+/// with its line, and nothing is taken then.
+pub(crate) fn tuples_in(file: &Path) -> Result<Vec<RelationRecord>, CtlError> {
+    if is_openfga(file) {
+        return tuples_of(file).map_err(|error| CtlError::usage(error.to_string()));
+    }
+    let failed = |error: std::io::Error| CtlError::file("reading", file, &error);
+    let mut reader = std::io::BufReader::new(std::fs::File::open(file).map_err(failed)?);
+    let (mut tuples, mut number) = (Vec::new(), 0_u64);
+    while let Some((_, text)) = lines::next(&mut reader, LINE_BYTES_MAX).map_err(failed)? {
+        number += 1;
+        let wrong = |why: String| CtlError::usage(format!("{}:{number}: {why}", file.display()));
+        let text = text.map_err(|why| wrong(format!("the line {}", no_text(why))))?;
+        if !text.trim().is_empty() {
+            tuples.push(read(text.trim()).map_err(wrong)?);
+        }
+    }
+    Ok(tuples)
+}
+
 /// Writes every tuple of a file.
 pub(crate) async fn import(link: &Link, import: Import) -> Result<Answer, CtlError> {
     let file = import.file.as_path();

@@ -5,8 +5,8 @@ use crate::yaml::{self, FILE_BYTES_MAX, Yaml, YamlError};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use tessera_model::UnixMillis;
 use tessera_model::relation::RelationRecord;
+use tessera_model::{Deadline, UnixMillis};
 use tessera_relation::{
     Ask, AskError, Model, ModelError, Position, RELATION_LIST_BUDGET, Relations, TupleRef, Window,
 };
@@ -18,6 +18,8 @@ struct Tuple {
     subject: String,
     relation: String,
     object: String,
+    /// When it begins and ends to count; `OpenFGA` has no such thing, and a store file may not have it.
+    window: (Deadline, Deadline),
 }
 
 impl Tuple {
@@ -215,11 +217,20 @@ impl Reader<'_> {
     fn tuple_list(&self, yaml: &Yaml, into: &mut Vec<Tuple>) -> Result<(), StoreError> {
         for one in yaml.list("tuples").map_err(|error| self.wrong(error))? {
             let (mut subject, mut relation, mut object) = (None, None, None);
+            let mut window = (Deadline::NONE, Deadline::NONE);
             for (key, value) in one.map("a tuple").map_err(|error| self.wrong(error))? {
                 let place = match key.as_str() {
                     "user" => &mut subject,
                     "relation" => &mut relation,
                     "object" => &mut object,
+                    "from_ms" => {
+                        window.0 = self.instant(value, key)?;
+                        continue;
+                    }
+                    "until_ms" => {
+                        window.1 = self.instant(value, key)?;
+                        continue;
+                    }
                     "condition" => return Err(self.not_supported(value.at, "conditions")),
                     other => return Err(self.not_supported(value.at, format!("the key {other}"))),
                 };
@@ -228,13 +239,23 @@ impl Reader<'_> {
             let (Some(subject), Some(relation), Some(object)) = (subject, relation, object) else {
                 return Err(self.refused(one.at, "a tuple has user, relation and object"));
             };
-            into.push(Tuple { at: one.at, subject, relation, object });
+            into.push(Tuple { at: one.at, subject, relation, object, window });
         }
         Ok(())
     }
 
+    /// Unix time in ms, at a whole second.
+    fn instant(&self, value: &Yaml, key: &str) -> Result<Deadline, StoreError> {
+        let ms = self.text(value, key)?.parse::<u64>().ok().filter(|ms| ms.is_multiple_of(1_000));
+        let at = ms.and_then(|ms| UnixMillis(ms).as_deadline());
+        at.ok_or_else(|| self.refused(value.at, format!("{key} is no Unix time in ms at a whole second")))
+    }
+
     fn write(&self, relations: &mut Relations, tuples: &[Tuple]) -> Result<(), StoreError> {
         for (number, tuple) in (1..).zip(tuples) {
+            if tuple.window != (Deadline::NONE, Deadline::NONE) {
+                return Err(self.not_supported(tuple.at, "windows of tuples in a store file"));
+            }
             relations.write(&tuple.as_ref(), Window::ALWAYS).map_err(|error| {
                 let one = tuple.as_ref();
                 let what = format!(
@@ -284,7 +305,12 @@ pub(crate) fn tuples_of(path: &Path) -> Result<Vec<RelationRecord>, StoreError> 
     let tree = yaml::read(&text).map_err(|error| reader.wrong(error))?;
     let mut tuples = Vec::new();
     reader.tuple_list(&tree, &mut tuples)?;
-    Ok(tuples.iter().map(|one| record(&one.subject, &one.relation, &one.object)).collect())
+    let windowed = |one: &Tuple| RelationRecord {
+        from: one.window.0,
+        until: one.window.1,
+        ..record(&one.subject, &one.relation, &one.object)
+    };
+    Ok(tuples.iter().map(windowed).collect())
 }
 
 /// No tuples yet under a model, whose errors are told with the model's own places.

@@ -45,6 +45,12 @@ pub(crate) fn invitations(asked: &mut Asked) {
     let listed = order("invitation list --by hana@example.org --all");
     let states: Vec<_> = rows(&listed, "invitations").iter().map(|row| text(row, "state")).collect();
     assert_eq!(states, ["accepted", "accepted", "withdrawn", "declined"]);
+    let of_jo = order("invitation list --for JO@example.org");
+    assert_eq!(rows(&of_jo, "invitations")[0]["invitation"], json!(third));
+    let erased = order("invitation erase jo@example.org --yes");
+    assert_eq!((&erased["erased"], &erased["invitations"]), (&json!(true), &json!([third])));
+    assert_eq!(rows(&order("invitation list --for jo@example.org"), "invitations").len(), 0);
+    assert_eq!(rows(&order("invitation list"), "invitations")[2]["state"], "erased");
     assert_eq!(rows(&order("invitation list --open"), "invitations").len(), 0);
     let explained = order(&format!("explain {gus} atrium.read --workspace atrium"));
     assert_eq!(explained["sources"][0]["withheld"], false, "{explained}");

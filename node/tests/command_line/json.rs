@@ -568,8 +568,7 @@ fn relations(asked: &mut Asked) {
         (&told["results"][0]["correlation_id"], &told["results"][1]["correlation_id"]),
         (&"first".into(), &"2".into())
     );
-    asked.ask(0, "tessera relation explain user:ann viewer document:1 --tenant acme");
-    asked.ask(0, "tessera relation expand document:1 viewer --tenant acme");
+    crate::relations::explained(asked);
     asked.ask(0, "tessera relation list-objects user:ann viewer document --tenant acme");
     asked.ask(0, "tessera relation list-subjects document:1 viewer user --tenant acme");
     let told = asked.ask(0, "tessera watch --once --from-start --kind relation --tenant acme");
@@ -585,6 +584,7 @@ fn relations(asked: &mut Asked) {
     let all = std::fs::read_to_string(folder.join("all.ndjson")).expect("a file");
     let ill = r#"{"user":"team:a","relation":"viewer","object":"document:9"}"#;
     put("more.ndjson", &format!("{all}{ill}\nnonsense\n"));
+    crate::relations::windows(asked, &put);
     let told = asked.ask(1, "tessera relation import more.ndjson --tenant acme");
     assert_eq!((&told["tuples"], &told["turned_down"]), (&2.into(), &2.into()), "{told}");
     assert_eq!(asked.ask(0, "tessera relation import all.json --tenant acme")["tuples"], 2);

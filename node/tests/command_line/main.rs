@@ -11,6 +11,7 @@ mod node;
 mod operators;
 mod policies;
 mod powers;
+mod relations;
 
 use document::Document;
 use node::Node;

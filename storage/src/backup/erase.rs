@@ -25,6 +25,7 @@ use crate::root_key::RootKey;
 use crate::seal::{self, Draw, PartKey, Place, TENANT, row::slot_in};
 use std::collections::{BTreeMap, BTreeSet};
 use tessera_crypto::Key;
+use tessera_model::invitation::invitation_of;
 use tessera_model::{Event, Row, RowKind, SubjectIndex, TenantId};
 
 /// The part of a bucket, at the end of its key.
@@ -35,12 +36,15 @@ const PART_BYTES: usize = 4;
 pub struct BackupErased {
     /// Subjects that the new backup holds nothing private of any more, and the old one did.
     pub subjects: u64,
+    /// Invitations of which the new backup does not hold any more whom they were for, and the old one did.
+    pub invitations: u64,
     /// Parts of buckets that were written anew.
     pub buckets: u64,
 }
 
 /// Who is erased of a tenant, and under which keys its buckets stand.
 struct Erasure {
+    /// Owners of keys: subjects, and invitations.
     subjects: BTreeSet<SubjectIndex>,
     /// What the slots of the tenant are wrapped under.
     under: Key,
@@ -111,13 +115,15 @@ impl Backup {
         }
         let subjects = self.erased(&before, now, progress)?;
         let mut work = work(before, subjects, root_key, seed)?;
-        let count = work.tenants.values().map(|erasure| erasure.subjects.len() as u64).sum();
-        if count == 0 {
-            return Ok(BackupErased { subjects: 0, buckets: 0 });
+        let owners = || work.tenants.values().flat_map(|erasure| &erasure.subjects);
+        let invitations = owners().filter(|owner| invitation_of(**owner).is_some()).count() as u64;
+        let subjects = (owners().count() as u64).saturating_sub(invitations);
+        if subjects + invitations == 0 {
+            return Ok(BackupErased { subjects, invitations, buckets: 0 });
         }
         self.write(to, &mut work, progress)?;
         self.destroy_keys()?;
-        Ok(BackupErased { subjects: count, buckets: work.buckets })
+        Ok(BackupErased { subjects, invitations, buckets: work.buckets })
     }
 
     /// The tenants in which somebody was being erased when this backup was taken.

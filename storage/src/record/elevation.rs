@@ -3,8 +3,8 @@
 use super::field::{Blank, Field, Reader, RecordError, record};
 use tessera_model::device::{DevicePolicyRecord, DeviceRecord, Thumbprint};
 use tessera_model::elevation::{ActedRecord, ActingRecord, RequestRecord};
-use tessera_model::invitation::InvitationRecord;
-use tessera_model::{Placement, RestrictionId};
+use tessera_model::invitation::{InvitationRecord, key_owner};
+use tessera_model::{Placement, RestrictionId, SubjectIndex};
 
 record! {
     Placement { tenant, epoch, cell }
@@ -19,7 +19,7 @@ record! {
 }
 
 /// The hash of whom it is for stands apart. It belongs to no subject that an invitation names, neither to whoever invites
-/// nor, before it is accepted, to anybody: the tenant owns it.
+/// nor, before it is accepted, to anybody: it stands under the invitation's own key.
 impl Field for InvitationRecord {
     fn put(&self, out: &mut Vec<u8>) {
         self.number.put(out);
@@ -67,6 +67,10 @@ impl Field for InvitationRecord {
     fn take_private(&mut self, input: &mut Reader<'_>) -> Result<(), RecordError> {
         self.hash = Field::take(input)?;
         Ok(())
+    }
+
+    fn owner(&self) -> Option<SubjectIndex> {
+        Some(key_owner(self.number))
     }
 }
 

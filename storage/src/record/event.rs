@@ -145,6 +145,7 @@ events! {
     141 => InvitationRemoved { number };
     142 => PersonalRoleChanged { role };
     224 => SubjectErased { subject, at, done };
+    250 => InvitationErased { number };
     240 => TenantPlaced(record);
     244 => TenantLeaving { to, epoch, from };
     245 => TenantStays;

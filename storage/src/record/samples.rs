@@ -329,6 +329,7 @@ pub fn every_event() -> Vec<Event> {
             decided: Deadline(14),
         }),
         Event::InvitationRemoved { number: 1 },
+        Event::InvitationErased { number: 1 },
         Event::PersonalRoleChanged { role: RoleId(1) },
         Event::VisibilityChanged(VisibilityRecord {
             version: 3,

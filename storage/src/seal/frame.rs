@@ -10,7 +10,8 @@ use crate::record::{Field, Reader};
 use crate::store::FrameRead;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tessera_model::{CommandKind, Revision, Row, RowKind, SubjectIndex, TenantId};
+use tessera_model::invitation::invitation_of;
+use tessera_model::{CommandKind, Event, Revision, Row, RowKind, SubjectIndex, TenantId};
 
 /// Keys of owners that are on their way to the disk: a batch's own, until it is durable.
 pub(crate) type Fresh = BTreeMap<(TenantId, SubjectIndex), Arc<PartKey>>;
@@ -81,7 +82,7 @@ pub(crate) fn seal(
     let mut private: BTreeMap<SubjectIndex, Vec<u8>> = BTreeMap::new();
     // A fingerprint tells who guesses what was ordered: it goes with the first of those whom that is about. Of an erasure
     // it tells nothing that does not stay, and its repeat has to be known for one when the key is gone.
-    let hides = *kind != CommandKind::EraseSubject;
+    let hides = !matches!(kind, CommandKind::EraseSubject | CommandKind::EraseInvitation);
     let owners = events.iter().filter(|event| is_private(event)).filter_map(Field::owner);
     let stored = rows.iter().filter(|row| row.value.is_some()).map(|row| owner_of(row.kind, &row.key));
     let owners: BTreeSet<_> = owners.chain(stored).filter(|owner| *owner != TENANT).collect();
@@ -91,7 +92,7 @@ pub(crate) fn seal(
             break;
         }
     }
-    // Where only the tenant has something, as whom it invites, it goes with that.
+    // Where only the tenant has something, as a failed sign-in of nobody, it goes with that.
     let of_tenant = owners.is_empty() && events.iter().any(is_private);
     if hides && of_tenant {
         private.insert(TENANT, fingerprint.to_le_bytes().to_vec());
@@ -157,7 +158,7 @@ pub(crate) fn read(view: &FrameView<'_>, vault: &dyn Vault, file: &str) -> Resul
     let mut events = Vec::with_capacity(frame.events.len());
     for mut event in std::mem::take(&mut frame.events) {
         if is_private(&event) {
-            let owner = event.owner().unwrap_or(TENANT);
+            let owner = held_by(&event, |owner| readers.contains_key(&owner), (vault, tenant))?;
             match readers.get_mut(&owner) {
                 Some(Some(input)) => {
                     event.take_private(input).map_err(|error| wrong(error.text()))?;
@@ -176,6 +177,18 @@ pub(crate) fn read(view: &FrameView<'_>, vault: &dyn Vault, file: &str) -> Resul
         input.end().map_err(|error| wrong(error.text()))?;
     }
     Ok(FrameRead { events, ..frame })
+}
+
+/// Under whose key what is private of an event stands in its frame. Before invitations had keys of their own that was the
+/// tenant's.
+fn held_by(
+    event: &Event,
+    has_part: impl Fn(SubjectIndex) -> bool,
+    (vault, tenant): (&dyn Vault, TenantId),
+) -> Result<SubjectIndex, StorageError> {
+    let owner = event.owner().unwrap_or(TENANT);
+    let of_before = invitation_of(owner).is_some() && !has_part(owner);
+    Ok(if of_before && matches!(vault.held(tenant, owner)?, KeyHeld::Never) { TENANT } else { owner })
 }
 
 /// As [`read`], where no keys are: whatever is sealed is blank, and stays unknown.

@@ -7,6 +7,7 @@ use super::{KeyHeld, Part, PartKey, Place, TENANT, Vault, damaged};
 use crate::error::StorageError;
 use crate::record::field::put_bytes;
 use crate::record::{Reader, RecordError, row::ROW_KEY_BYTES_MAX};
+use tessera_model::invitation::key_owner;
 use tessera_model::{Private, Row, RowKind, SubjectIndex, TenantId};
 
 /// Bytes of an owner at the beginning of a key.
@@ -16,10 +17,11 @@ const FILE: &str = "state.redb/row_v1";
 
 /// Whose row that is.
 pub(crate) fn owner_of(kind: RowKind, key: &[u8]) -> SubjectIndex {
-    if !kind.is_of_subject() {
-        return TENANT;
+    let first = key.first_chunk().map(|number| u32::from_be_bytes(*number));
+    if kind == RowKind::Invitation {
+        return first.map_or(TENANT, key_owner);
     }
-    key.first_chunk().map_or(TENANT, |index| SubjectIndex(u32::from_be_bytes(*index)))
+    first.filter(|_| kind.is_of_subject()).map_or(TENANT, SubjectIndex)
 }
 
 /// The row that says which key a subject has.
@@ -70,15 +72,17 @@ pub(crate) fn open(
     kind: RowKind,
     (key, value): (&[u8], &Private),
 ) -> Result<Option<(Vec<u8>, Private)>, StorageError> {
-    let owner = owner_of(kind, key);
+    let named = owner_of(kind, key);
     let wrong =
-        |what: &str| damaged(FILE, format!("the {} row of subject {}: {what}", kind.name(), owner.0), tenant);
+        |what: &str| damaged(FILE, format!("the {} row of subject {}: {what}", kind.name(), named.0), tenant);
+    let part = Part::whole(value.expose()).map_err(|error| wrong(error.text()))?;
+    // Before invitations had keys of their own it stood under the tenant's.
+    let owner = if kind == RowKind::Invitation && part.owner == TENANT { TENANT } else { named };
     let under = match vault.held(tenant, owner)? {
         KeyHeld::Key(key) => key,
         KeyHeld::Erased => return Ok(None),
         KeyHeld::Never => return Err(wrong("it is sealed, and its key was never made")),
     };
-    let part = Part::whole(value.expose()).map_err(|error| wrong(error.text()))?;
     let place = Place { tenant, owner, kind: kind.number(), key };
     let plain = under.open(&place, &part).ok_or_else(|| wrong("what is sealed does not open"))?;
     if !is_masked(kind, key) {

@@ -6,16 +6,20 @@ use crate::record::frame::{Form, FrameView};
 use crate::record::samples::every_event;
 use tessera_model::{Caller, CommandId, CommandKind, Event, Private, Revision, Row, RowKind, UnixMillis};
 
-/// Every owner has a key, but for those that were erased.
+/// Every owner has a key, but for those that were erased, and those that never had one.
 #[derive(Default)]
 pub(crate) struct Always {
     pub(crate) erased: Vec<SubjectIndex>,
+    pub(crate) never: Vec<SubjectIndex>,
 }
 
 impl Vault for Always {
     fn held(&self, tenant: TenantId, owner: SubjectIndex) -> Result<KeyHeld, StorageError> {
         if self.erased.contains(&owner) {
             return Ok(KeyHeld::Erased);
+        }
+        if self.never.contains(&owner) {
+            return Ok(KeyHeld::Never);
         }
         let seed = [tenant.0.to_le_bytes().as_slice(), &owner.0.to_le_bytes()].concat();
         Ok(KeyHeld::Key(Arc::new(PartKey::new(Key::new(digest::hash(&[&seed]))))))
@@ -113,7 +117,7 @@ fn frames_keep_what_is_private() {
     let (view, _) = FrameView::read(&bytes, Form::Journal).unwrap();
     let read = frame::read(&view, &Always::default(), "journal").unwrap();
     assert_eq!((read.events, read.fingerprint), (staged.events.clone(), staged.fingerprint));
-    let one = Always { erased: vec![SubjectIndex(2)] };
+    let one = Always { erased: vec![SubjectIndex(2)], ..Always::default() };
     let read = frame::read(&view, &one, "journal").unwrap();
     let taken =
         |event: &Event| matches!(event, Event::IdentifierTaken { .. } | Event::IdentifierFreed { .. });
@@ -126,8 +130,118 @@ fn frames_keep_what_is_private() {
         (opened.0.as_slice(), opened.1.expose()),
         (staged.rows[0].key.as_slice(), b"canary".as_slice())
     );
-    let erased = Always { erased: vec![SubjectIndex(1)] };
+    let erased = Always { erased: vec![SubjectIndex(1)], ..Always::default() };
     assert!(row::open(&erased, TenantId(9), row.kind, stored).unwrap().is_none());
     let other = row::open(&Always::default(), TenantId(8), row.kind, stored);
     assert!(matches!(other, Err(StorageError::Damaged(_))));
+}
+
+fn invited() -> Event {
+    let is_it = |event: &Event| matches!(event, Event::InvitationChanged(_));
+    every_event().into_iter().find(is_it).unwrap()
+}
+
+fn invited_row(what: u8) -> Row {
+    let value = Some(Private::new(b"canary of the invited".to_vec()));
+    Row { kind: RowKind::Invitation, key: Row::subject_key(SubjectIndex(1), &[what]), value }
+}
+
+/// What a frame tells of an invitation: its hash, and whom its row is for.
+fn told(bytes: &[u8], vault: &Always) -> Result<([u8; 16], Option<Vec<u8>>), StorageError> {
+    let (view, _) = FrameView::read(bytes, Form::Journal).unwrap();
+    let read = frame::read(&view, vault, "journal")?;
+    let [Event::InvitationChanged(record)] = read.events.as_slice() else { panic!("{:?}", read.events) };
+    let row = view.rows().unwrap().into_iter().find(|row| row.kind == RowKind::Invitation).unwrap();
+    let stored = (row.key.as_slice(), row.value.as_ref().unwrap());
+    let opened = row::open(vault, TenantId(9), row.kind, stored)?;
+    Ok((record.hash, opened.map(|(_, value)| value.expose().to_vec())))
+}
+
+/// PROPERTY: whom an invitation is for opens under the invitation's key alone, in frames and rows: not when that was
+/// erased, whatever else there is; and a frame that has lost it is damage. What stood under the tenant's key before
+/// invitations had their own is read as before.
+#[test]
+fn an_invitation_has_a_key_of_its_own() {
+    let head = Head { next: Revision(4), link: [5; 32], ..Head::unborn(TenantId(9)) };
+    let own = tessera_model::invitation::key_owner(1);
+    let staged = Staged { rows: vec![invited_row(Row::INVITED)], ..staged(vec![invited()]) };
+    let mut made = batch(&head);
+    made.push(&staged).unwrap();
+    let bytes = made.bytes().to_vec();
+    let whole = ([3; 16], Some(b"canary of the invited".to_vec()));
+    assert_eq!(told(&bytes, &Always::default()).unwrap(), whole);
+    let erased = Always { erased: vec![own], ..Always::default() };
+    assert_eq!(told(&bytes, &erased).unwrap(), ([0; 16], None));
+    let without = Always { never: vec![own], ..Always::default() };
+    assert!(matches!(told(&bytes, &without), Err(StorageError::Damaged(_))));
+
+    let (view, _) = FrameView::read(&bytes, Form::Journal).unwrap();
+    let tenant = match Always::default().held(TenantId(9), TENANT).unwrap() {
+        KeyHeld::Key(key) => key,
+        KeyHeld::Erased | KeyHeld::Never => panic!("the tenant has a key"),
+    };
+    let of_tenant = |kind, key: &[u8], plain: &[u8]| {
+        tenant.seal(&Place { tenant: TenantId(9), owner: TENANT, kind, key }, plain).unwrap()
+    };
+    let row = invited_row(Row::INVITED);
+    let value = of_tenant(row.kind.number(), &row.key, row.value.as_ref().unwrap().expose());
+    let part = [staged.fingerprint.to_le_bytes().as_slice(), &[3; 16]].concat();
+    let sealed = frame::Sealed {
+        parts: vec![of_tenant(FRAME, &Revision(4).0.to_le_bytes(), &part)],
+        rows: vec![Row { value: Some(Private::new(value)), ..row }],
+        fresh: frame::Fresh::new(),
+        hides_fingerprint: true,
+    };
+    let mut before = Vec::new();
+    crate::record::frame::encode(&mut before, &view.head, &head.link, None, (&staged, &sealed));
+    assert_eq!(told(&before, &without).unwrap(), whole);
+    assert!(matches!(told(&before, &Always::default()), Err(StorageError::Damaged(_))));
+}
+
+/// PROPERTY: which events have something that is sealed, and under whose key, is what docs/operate/erasing.md says to
+/// operators: whoever adds such an event, or takes one away, says so there.
+#[test]
+fn the_operators_document_names_what_is_sealed() {
+    let whose = |event: &Event| match event.owner().unwrap_or(TENANT) {
+        TENANT => "tenant",
+        owner if tessera_model::invitation::invitation_of(owner).is_some() => "invitation",
+        _ => "person",
+    };
+    let name = |event: &Event| {
+        let told = format!("{event:?}");
+        told.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default().to_owned()
+    };
+    let events = every_event();
+    let sealed = events.iter().filter(|event| crate::record::event::is_private(event));
+    let found: std::collections::BTreeSet<_> = sealed.map(|event| (name(event), whose(event))).collect();
+    let found: Vec<_> = found.iter().map(|(name, whose)| (name.as_str(), *whose)).collect();
+    let expected = [
+        ("ActingBegun", "person"),
+        ("ActingNoted", "person"),
+        ("AttributeChanged", "person"),
+        // In buckets alone: frames have the fingerprint in their own parts.
+        ("CommandRemembered", "tenant"),
+        ("DeviceChanged", "person"),
+        // Of an identifier that nobody has; that of somebody's is theirs.
+        ("FailuresCounted", "tenant"),
+        ("IdentifierFreed", "person"),
+        ("IdentifierTaken", "person"),
+        ("InvitationChanged", "invitation"),
+        ("RequestChanged", "person"),
+    ];
+    assert_eq!(found, expected, "say in docs/operate/erasing.md what stands under which key");
+    let rows = [
+        (RowKind::Password, 7),
+        (RowKind::Identifier, 7),
+        (RowKind::Profile, 7),
+        (RowKind::KeyDescription, 7),
+        (RowKind::SetUp, 7),
+        (RowKind::Granted, 7),
+        (RowKind::Front, 0),
+        (RowKind::GroupGranted, 0),
+        (RowKind::Invitation, 0x8000_0007),
+    ];
+    for (kind, owner) in rows {
+        assert_eq!(row::owner_of(kind, &Row::subject_key(SubjectIndex(7), b"x")), SubjectIndex(owner));
+    }
 }

@@ -35,13 +35,15 @@ impl Beside<'_> {
 pub struct RelationStep {
     /// How deep it stands.
     pub depth: u32,
-    /// Expansion: 1 or, 2 and, 3 but not, 4 tuples, 5 computed, 6 from; explanation: 11 set, 12 tuple, 13 taken away, 14 not
-    /// told.
+    /// Expansion: 1 or, 2 and, 3 but not, 4 tuples, 5 computed, 6 from, 7 so many more, which an answer does not hold;
+    /// explanation: 11 set, 12 tuple, 13 taken away, 14 not told.
     pub kind: u32,
     /// What it says.
     pub told: String,
     /// Explanation: whether the subject is in it.
     pub holds: bool,
+    /// Of 7: how many steps of the expansion stand behind this one and are not told.
+    pub left: Option<u32>,
 }
 
 /// A tuple without a window: who is what to whom.
@@ -62,7 +64,7 @@ fn shown(text: &Private) -> Result<String, ClientError> {
 fn steps(rows: Vec<RelationStepRow>) -> Result<Vec<RelationStep>, ClientError> {
     let step = |row: RelationStepRow| {
         let told = shown(&row.told)?;
-        Ok(RelationStep { depth: row.depth, kind: row.kind, told, holds: row.holds })
+        Ok(RelationStep { depth: row.depth, kind: row.kind, told, holds: row.holds, left: row.left })
     };
     rows.into_iter().map(step).collect()
 }

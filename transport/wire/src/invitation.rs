@@ -103,6 +103,12 @@ macro_rules! and_invitations {
                 /// Until when it may be answered from now on, 30 days from now at most.
                 until: Deadline = Until,
             };
+            /// Erases whom an invitation is for: it ends, and nobody can read that any more. Repeated, tells whether it is
+            /// done.
+            EraseInvitation = 0x10FB -> Made {
+                /// Which.
+                invitation: PublicId = Invitation,
+            };
             /// Makes a guest of a subject, or a member of a guest.
             SetGuest = 0x10B4 -> Made {
                 /// Whom.
@@ -130,6 +136,8 @@ macro_rules! and_invitations {
                 after: Option<Private> = After,
                 /// How many rows at most.
                 limit: u32 = Limit,
+                /// Those alone that are for this identifier, whoever made them; only by whoever administers subjects.
+                whom: Option<Identifier> = Identifier,
             };
             /// How the tenant has personal workspaces.
             ReadPersonalRole = 0x20B1 -> PersonalRoleRow {};

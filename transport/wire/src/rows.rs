@@ -472,12 +472,15 @@ shapes! {
     RelationStepRow {
         /// How deep it stands.
         depth: u32 = Depth,
-        /// Expansion: 1 or, 2 and, 3 but not, 4 tuples, 5 computed, 6 from; explanation: 11 set, 12 tuple, 13 taken away.
+        /// Expansion: 1 or, 2 and, 3 but not, 4 tuples, 5 computed, 6 from, 7 so many more, which a frame does not hold;
+        /// explanation: 11 set, 12 tuple, 13 taken away.
         kind: u32 = StepKind,
         /// What it says.
         told: Private = Told,
         /// Explanation: whether the subject is in it.
         holds: bool = Permitted,
+        /// Of 7: how many steps of the expansion stand behind this one and are not told.
+        left: Option<u32> = StepsLeft,
     }
     /// The tenant's settings.
     #[derive(Clone, Copy, Debug, Eq, PartialEq)]

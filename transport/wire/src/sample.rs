@@ -191,6 +191,7 @@ samples! {
             InvitationState::Accepted,
             InvitationState::Declined,
             InvitationState::Withdrawn,
+            InvitationState::Erased,
         ],
         nth,
     );

@@ -397,7 +397,7 @@ tags! {
     Open = 274;
     /// The public id of an invitation.
     Invitation = 280;
-    /// Where an invitation stands: 1 open, 2 accepted, 3 declined, 4 withdrawn.
+    /// Where an invitation stands: 1 open, 2 accepted, 3 declined, 4 withdrawn, 5 erased.
     InvitationState = 281;
     /// Whether a subject is a guest, or becomes one.
     Guest = 282;
@@ -520,4 +520,6 @@ tags! {
     Arriving = 398;
     /// Whether a cell was restored, and is closed until the others have said what has left it.
     Unheard = 399;
+    /// How many more stand behind an answer that a frame does not hold.
+    StepsLeft = 408;
 }

@@ -332,6 +332,7 @@ fn numbers_fit_the_model() {
         &CommandKind::NoteMove,
         &CommandKind::AdoptTenant,
         &CommandKind::HearFleet,
+        &CommandKind::FinishInvitations,
     ];
     assert_eq!(
         missing, of_the_node,

@@ -234,6 +234,7 @@ impl Teller<'_> {
                 told("invitation.changed", record.subject, details.with("state", record.state.name(false)))
             }
             Event::InvitationRemoved { .. } => plain("invitation.removed"),
+            Event::InvitationErased { .. } => plain("invitation.erased"),
             _ => None,
         }
     }

@@ -71,6 +71,29 @@ async fn people_are_invited() {
     let told: Vec<_> = rows.map(|row| (row["identifier"].clone(), row["state"].clone())).collect();
     let wanted = [("amy", "accepted"), ("eve", "accepted"), ("jo", "declined")];
     assert_eq!(told, wanted.map(|(who, state)| (json!(format!("{who}@example.org")), json!(state))));
+    // An address is found by whoever administers subjects, and erased.
+    let find = async |handle: &str| {
+        let whom = json!({ "identifier": "JO@example.org" });
+        house.ask("POST /v1/invitations/find", handle, Some(whom)).await
+    };
+    assert_eq!(find(&session).await.code(), 200);
+    let found = find(&key).await.expect(200).json();
+    assert_eq!(found["rows"].as_array().map(Vec::len), Some(1), "{found}");
+    assert_eq!(found["rows"][0]["invitation"], invitation.as_str());
+    let line = format!("POST /v1/invitations/{invitation}/erase");
+    assert_eq!(house.ask(&line, &session, None).await.code(), 200);
+    let mut erased = json!(false);
+    for _ in 0..600 {
+        erased = house.ask(&line, &key, None).await.expect(200).json()["erased"].clone();
+        if erased == true {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(erased, true);
+    assert_eq!(find(&key).await.expect(200).json()["rows"], json!([]));
+    let listed = house.ask("GET /v1/invitations", &key, None).await.expect(200).json();
+    assert_eq!((&listed["rows"][2]["state"], &listed["rows"][2]["identifier"]), (&json!("erased"), &Value::Null));
 }
 
 /// PROPERTY: a guest has what is granted in workspaces, a member the rest too; persons get workspaces of their own where

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use tessera_model::CommandKind;
 
 /// Commands that are not ordered over HTTP in their own shape.
-const ELSEWHERE: [CommandKind; 15] = [
+const ELSEWHERE: [CommandKind; 16] = [
     // A handle, or a browser's cookie: `refresh`.
     CommandKind::RefreshSession,
     // The node's own.
@@ -18,6 +18,7 @@ const ELSEWHERE: [CommandKind; 15] = [
     CommandKind::RehashPassword,
     CommandKind::CountFailure,
     CommandKind::FinishErasure,
+    CommandKind::FinishInvitations,
     CommandKind::NoteActings,
     // One's own, below /v1/me.
     CommandKind::ChangePassword,
