@@ -408,7 +408,7 @@ fn arrived(to: &Embedded, tenant: TenantId, passes: &[Vec<Vec<u8>>]) -> Result<H
     for chunk in passes.iter().flatten() {
         to.take_arrival(&mut arrival, chunk)?;
     }
-    to.end_arrival(arrival, Epoch(7))
+    to.end_arrival(&mut arrival, Epoch(7))
 }
 
 /// PROPERTY: a tenant that is copied in passes while it is written, and erased from, is in the other store what it
