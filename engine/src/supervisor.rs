@@ -331,8 +331,7 @@ impl Supervisor {
     /// Where the tenants in memory take more than they may, those that were used least recently leave it.
     /// True when some would whose frames wait for a checkpoint.
     fn relieve(&self, now: UnixMillis) -> bool {
-        let mut awake = Vec::new();
-        let mut bytes = self.0.warm_bytes();
+        let (mut awake, mut bytes) = (Vec::new(), self.0.warm_bytes());
         for entry in self.0.directory.all() {
             let Some(size) = entry.known_view().map(|view| view.bytes()) else { continue };
             bytes += size;

@@ -33,6 +33,7 @@ async fn orders_meanwhile(world: &World) -> Vec<(CommandId, String)> {
 
 /// All of it happened, and its ids are known: nothing of it is done twice.
 async fn all_is_there(world: &World, side: &Side, orders: &[(CommandId, String)]) {
+    let admin = side.house.bind(&world.tenant.admin_key).await;
     assert!(!world.permits(side), "the session that ended meanwhile");
     let mut last = None;
     for (id, text) in orders {
@@ -42,7 +43,6 @@ async fn all_is_there(world: &World, side: &Side, orders: &[(CommandId, String)]
     }
     let refused = world.write(side, side.house.engine.command_id(), "late.p7").await;
     assert!(matches!(refused, Ok(_) | Err(SubmitError::Refused(Refusal::Duplicate))), "{refused:?}");
-    let admin = side.house.bind(&world.tenant.admin_key).await;
     let there = crate::support::Tenant { id: world.tenant.id, admin, admin_key: world.tenant.admin_key };
     side.house.sign_in(&there, "late@example.org", "correct horse").await.expect("signed in");
     side.house.store.verify(world.tenant.id).expect("each link holds");

@@ -7,7 +7,8 @@ use crate::house::House;
 use crate::load::Loader;
 use std::collections::BTreeSet;
 use tessera_model::Revision;
-use tessera_storage::{Bucket, Head, Replay, StorageError};
+use tessera_model::record::CommandIdRecord;
+use tessera_storage::{Bucket, BucketKind, Head, Image, Replay, StorageError};
 
 /// The first bucket in which a tenant in memory is not what the disk has of it, or what else differs; none where it is
 /// the same.
@@ -23,20 +24,30 @@ pub(super) fn differs(house: &House, kept: &Loader, head: &Head) -> Result<Optio
     if led != Some(*head) {
         return Ok(Some(format!("the disk leads to {led:?}")));
     }
-    if loaded.state.remembered() != kept.state.remembered() {
-        return Ok(Some("it remembers other commands".to_owned()));
-    }
     names.extend(kept.state.dirty().chain(loaded.state.dirty()));
     // What the next checkpoint is to put is all that came behind the buckets.
     if let Some((kind, no)) = loaded.state.dirty().find(|name| !kept.state.is_dirty(*name)) {
         return Ok(Some(format!("{kind:?} {no} would not be put")));
     }
-    let differs = names.into_iter().find(|name| !same(&kept.state.bucket(*name), &loaded.state.bucket(*name)));
+    let floor_ms = loaded.state.floor_ms();
+    if kept.state.floor_ms() > floor_ms {
+        return Ok(Some("what it may have forgotten is known on the disk".to_owned()));
+    }
+    let same = |name| same(&kept.state.bucket(name), &loaded.state.bucket(name), floor_ms);
+    let differs = names.into_iter().find(|name| !same(*name));
     Ok(differs.map(|(kind, no)| format!("{kind:?} {no} is another one, at {:?}", Revision(head.next.0))))
 }
 
-/// Whether two buckets say the same: of what has no order of its own, in any order.
-fn same(one: &Bucket, other: &Bucket) -> bool {
+/// Whether two buckets say the same: of what has no order of its own, in any order. Of ids of commands memory may know
+/// more: what the other cell forgot meanwhile stands below the floor that its buckets have.
+fn same(one: &Bucket, other: &Bucket, floor_ms: u64) -> bool {
+    if let (Image::Commands(kept), Image::Commands(loaded)) = (&one.image, &other.image) {
+        let remembered = |id: &&CommandIdRecord| id.id.unix_ms() > floor_ms;
+        return kept.iter().filter(remembered).eq(loaded.iter().filter(remembered));
+    }
+    if one.kind == BucketKind::Commands && one.no == 0 {
+        return true;
+    }
     let within = |these: &Bucket, those: &Bucket| these.events.iter().all(|event| those.events.contains(event));
     one == other
         || one.image == other.image

@@ -318,19 +318,20 @@ impl Engine {
         }
         let (told, before) = {
             let mut takings = self.house.takings.lock();
-            let opening = Taking::closed(epoch, Taken { status: TakenStatus::Opening, ..Taken::default() });
+            let mut opening =
+                Taking::closed(epoch, Taken { status: TakenStatus::Opening, ..Taken::default() });
+            opening.asked_ms = self.house.clock.elapsed_ms();
             let told = Arc::clone(&opening.told);
             match takings.get(&tenant) {
                 Some(known) if known.is_opening() && known.epoch == epoch => return Ok(known.told()),
                 // What is being dropped is gone before anything of it is opened.
                 Some(known) if known.dropped || known.is_opening() => return Err(Limit::Moves.busy()),
                 Some(_) | None => {
-                    let mut before = takings.insert(tenant, opening);
+                    let mut before = takings.remove(&tenant);
                     let shelf = before.as_ref().map_or_else(Shelf::cold, Taking::shelf);
                     // It counts for the memory that there is until it is opened.
-                    if let Some(opening) = takings.get_mut(&tenant) {
-                        opening.shelf = Arc::clone(&shelf);
-                    }
+                    opening.shelf = Arc::clone(&shelf);
+                    takings.insert(tenant, opening);
                     (told, (before.as_mut().and_then(|before| before.writer.take()), shelf))
                 }
             }

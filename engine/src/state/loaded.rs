@@ -53,6 +53,12 @@ impl State {
         self.table.bytes() + self.root.bytes() + self.ids.len() * crate::view::REMEMBERED_BYTES
     }
 
+    /// No command's id up to this time is taken any more.
+    #[cfg(debug_assertions)]
+    pub(crate) const fn floor_ms(&self) -> u64 {
+        self.ids.floor_ms()
+    }
+
     /// The buckets that are to be put.
     #[cfg(debug_assertions)]
     pub(crate) fn dirty(&self) -> impl Iterator<Item = (BucketKind, u32)> + '_ {
