@@ -169,7 +169,14 @@ async fn moves_end_by_themselves() {
         assert!(ended, "{case}");
         assert_eq!(world.permits(&world.b), step == "open", "{case}");
         let (lives, other) = if step == "open" { (&world.b, &world.a) } else { (&world.a, &world.b) };
-        world.write(lives, lives.house.engine.command_id(), "orders.late").await.expect("it goes on");
+        // It is shown before its arrival is noted, and takes no commands for that moment.
+        let id = lives.house.engine.command_id();
+        let mut done = world.write(lives, id, "orders.late").await;
+        while done == Err(SubmitError::Refused(Refusal::Moving)) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            done = world.write(lives, id, "orders.late").await;
+        }
+        done.expect("it goes on");
         let word = other.house.engine.last_word(world.tenant.id, A).await.expect("told");
         assert_eq!(word.status, WordStatus::Nothing, "{case}");
     }
