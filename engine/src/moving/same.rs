@@ -48,7 +48,8 @@ fn same(one: &Bucket, other: &Bucket, floor_ms: u64) -> bool {
     if one.kind == BucketKind::Commands && one.no == 0 {
         return true;
     }
-    let within = |these: &Bucket, those: &Bucket| these.events.iter().all(|event| those.events.contains(event));
+    let within =
+        |these: &Bucket, those: &Bucket| these.events.iter().all(|event| those.events.contains(event));
     one == other
         || one.image == other.image
             && one.events.len() == other.events.len()

@@ -173,7 +173,11 @@ impl House {
         let idle = |asked: u64| all || now.saturating_sub(asked) > WARM_IDLE_MS;
         let shelves: Vec<_> = {
             let takings = self.takings.lock();
-            takings.values().filter(|taking| idle(taking.asked_ms())).map(super::take::Taking::shelf).collect()
+            takings
+                .values()
+                .filter(|taking| idle(taking.asked_ms()))
+                .map(super::take::Taking::shelf)
+                .collect()
         };
         shelves.into_iter().for_each(|shelf| shelf.let_go());
     }
@@ -188,7 +192,8 @@ impl Claimed {
     pub(super) fn take(house: &House, tenant: TenantId) -> Option<Self> {
         let made = || house.directory.entry_before(tenant, house.away(tenant));
         let entry = house.entry(tenant).unwrap_or_else(made);
-        let taken = entry.shift(Standing::Asleep, Standing::Waking) || entry.shift(Standing::Failed, Standing::Waking);
+        let taken = entry.shift(Standing::Asleep, Standing::Waking)
+            || entry.shift(Standing::Failed, Standing::Waking);
         taken.then(|| Self(Some(entry)))
     }
 

@@ -187,7 +187,9 @@ impl Moves for Embedded {
         let salt = &self.shared.checkpoint.salt;
         entries.append(&mut self.last_history(arrival, &table::head_of(tenant, &row))?);
         let mut pending = Pending { tenant, next: Revision(0), entries, rows: Vec::new() };
-        self.shared.checkpoint.read(|transaction| share::add(transaction, salt, &mut row.shares, &mut pending))?;
+        self.shared
+            .checkpoint
+            .read(|transaction| share::add(transaction, salt, &mut row.shares, &mut pending))?;
         if arrival.at.0 > row.next {
             row.schema = schema::AHEAD;
         }

@@ -98,7 +98,11 @@ impl Embedded {
             leaving.out.flush()?;
             sent.last(leaving.out.bytes);
             let whole = (reached.next, reached.link) == (head.next, head.link);
-            if whole { Ok(Some(head)) } else { Err(StorageError::BadCopy("the journal does not lead to the head")) }
+            if whole {
+                Ok(Some(head))
+            } else {
+                Err(StorageError::BadCopy("the journal does not lead to the head"))
+            }
         })
     }
 }

@@ -64,7 +64,12 @@ impl Sent {
     pub(super) fn under(&self, of: Of, prefix: &[u8]) -> Vec<Vec<u8>> {
         let from = (of as u8, prefix.to_vec());
         let within = |key: &&(u8, Vec<u8>)| key.0 == of as u8 && key.1.starts_with(prefix);
-        self.entries.range(from..).map(|(key, _)| key).take_while(within).map(|(_, key)| key.clone()).collect()
+        self.entries
+            .range(from..)
+            .map(|(key, _)| key)
+            .take_while(within)
+            .map(|(_, key)| key.clone())
+            .collect()
     }
 
     /// Whether a set of keys was given.
