@@ -158,7 +158,8 @@ fn move_row(told: MoveTold) -> MoveRow {
 fn taken_row(taken: Taken) -> TakenRow {
     let Taken { status, next, link, trouble, warmth } = taken;
     let link = Private::new(if status == TakenStatus::Copied { link.to_vec() } else { Vec::new() });
-    TakenRow { status: status.number(), revision: next.0, link, trouble, warmth: warmth.number() }
+    let warmth = (warmth != Warmth::Unsaid).then_some(warmth.number());
+    TakenRow { status: status.number(), revision: next.0, link, trouble, warmth }
 }
 
 /// What a cell that takes a tenant has told; none where it does not read.
@@ -167,7 +168,7 @@ pub fn taken_of(row: TakenRow) -> Option<Taken> {
     let status = TakenStatus::from_number(row.status)?;
     let link = if status == TakenStatus::Copied { row.link.expose().try_into().ok()? } else { [0; 32] };
     // One that this version does not know is as good as none.
-    let warmth = Warmth::from_number(row.warmth).unwrap_or_default();
+    let warmth = row.warmth.and_then(Warmth::from_number).unwrap_or_default();
     Some(Taken { status, next: Revision(row.revision), link, trouble: row.trouble, warmth })
 }
 

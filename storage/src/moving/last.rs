@@ -14,8 +14,9 @@ use crate::seal::row as sealed_row;
 use crate::tail::Spot;
 use tessera_model::{Row, RowKind};
 
-/// LIMIT: frames that are given so, and their bytes: a load there reads them one by one until its next checkpoint.
+/// LIMIT: frames that are given so: a load there applies them one by one, some 5 us each, until its next checkpoint.
 const FRAMES_MAX: u64 = 4_096;
+/// LIMIT: their bytes in the journal: they are in memory at once, there.
 const BYTES_MAX: u64 = 2 * 1024 * 1024;
 
 impl Leaving<'_> {

@@ -31,8 +31,8 @@ shapes! {
         link: Private = ChainLink,
         /// Why it failed; none when it did not.
         trouble: Option<String> = Trouble,
-        /// While it is copied: 0 it does not say, 1 it is being loaded, 2 it is in memory, 3 it is loaded when it is opened.
-        warmth: u32 = Warmth,
+        /// Whether it is in memory: 1 it is being loaded, 2 it is in memory, 3 it is loaded when it is opened.
+        warmth: Option<u32> = Warmth,
     }
     /// What a cell says of a tenant of which the one that asks has a copy.
     #[derive(Clone)]

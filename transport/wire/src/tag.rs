@@ -520,7 +520,7 @@ tags! {
     Arriving = 398;
     /// Whether a cell was restored, and is closed until the others have said what has left it.
     Unheard = 399;
-    /// Whether a tenant that is copied is in memory there already: 0 it does not say, 1 it is being loaded, 2 it is in
-    /// memory, 3 it is loaded when it is opened.
+    /// Whether a tenant that is copied is in memory there already: 1 it is being loaded, 2 it is in memory, 3 it is loaded
+    /// when it is opened.
     Warmth = 405;
 }
