@@ -272,6 +272,17 @@ impl Directory {
         Arc::clone(&self.0.entry(tenant).or_insert_with(|| Arc::new(Entry::new(tenant, status))))
     }
 
+    /// The entry of a tenant that is none of this cell yet: whoever asks for it is sent where it is known to live, and
+    /// nobody wakes it.
+    pub(crate) fn entry_before(&self, tenant: TenantId, away: Option<CellId>) -> Arc<Entry> {
+        let made = || {
+            let entry = Entry::new(tenant, TenantStatus::Deleted);
+            entry.set_away(away);
+            Arc::new(entry)
+        };
+        Arc::clone(&self.0.entry(tenant).or_insert_with(made))
+    }
+
     /// Drops the entries of sleeping tenants that nobody holds and that say nothing but that: whoever asks
     /// next gets a new one. Nobody gets an entry but through the map, so one that only the map holds stays so
     /// while its shard is locked.

@@ -277,6 +277,8 @@ impl Engine {
             usage.damaged += usize::from(!failed && entry.is_damaged());
             usage.waiting += entry.intake.len();
         }
+        // Those that are on their way here are no tenants yet, and take as much.
+        usage.awake_bytes += self.house.warm_bytes();
         usage.woken = self.house.woken.load(Ordering::Relaxed);
         usage.slept = self.house.slept.load(Ordering::Relaxed);
         usage.slept_for_memory = self.house.slept_for_memory.load(Ordering::Relaxed);

@@ -331,8 +331,7 @@ impl Supervisor {
     /// Where the tenants in memory take more than they may, those that were used least recently leave it.
     /// True when some would whose frames wait for a checkpoint.
     fn relieve(&self, now: UnixMillis) -> bool {
-        let mut awake = Vec::new();
-        let mut bytes = 0;
+        let (mut awake, mut bytes) = (Vec::new(), self.0.warm_bytes());
         for entry in self.0.directory.all() {
             let Some(size) = entry.known_view().map(|view| view.bytes()) else { continue };
             bytes += size;
@@ -355,6 +354,9 @@ impl Supervisor {
                 self.0.slept_for_memory.fetch_add(1, Ordering::Relaxed);
                 bytes -= size;
             }
+        }
+        if bytes > self.0.config.memory_bytes_max {
+            self.0.let_warm_go(true);
         }
         owes
     }

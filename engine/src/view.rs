@@ -36,7 +36,7 @@ pub struct View {
 }
 
 /// Bytes of a remembered command id, its part of the table included.
-const REMEMBERED_BYTES: usize = 55;
+pub(crate) const REMEMBERED_BYTES: usize = 55;
 
 impl View {
     /// The view of a tenant that was just loaded; `next` is the revision that its next command gets.

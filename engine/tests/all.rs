@@ -31,6 +31,7 @@ mod many;
 mod memory;
 mod moving;
 mod moving_lost;
+mod moving_warm;
 mod nouns;
 mod passwords;
 mod policies;

@@ -9,12 +9,13 @@ use std::time::Duration;
 use support::{House, START_MS, Tenant};
 use tessera_engine::moving::{
     Asked, Carried, Carrier, CarryError, MoveStatus, MoveTold, MoveWay, SettleWay, Settled, TakeStep, Taken,
-    TakenStatus,
+    TakenStatus, Warmth,
 };
 use tessera_engine::{Engine, EngineConfig, Sees, SubmitError};
+use tessera_model::record::SubjectKind;
 use tessera_model::{
-    Cell, CellId, CellName, CheckQuery, Command, CommandId, Epoch, Fleet, Handle, Name, PermissionRef,
-    Placement, Reason, Receipt, Refusal, TenantId, WorkspaceRef,
+    Cell, CellId, CellName, CheckQuery, Command, CommandId, Epoch, Fleet, Handle, Identifier, Name,
+    PermissionRef, Placement, Private, Reason, Receipt, Refusal, TenantId, WorkspaceRef,
 };
 use tessera_storage::disk::simulated::Simulated;
 use tessera_storage::{Embedded, Options, RootKey};
@@ -46,8 +47,19 @@ pub(crate) struct Links {
     pub(crate) steps: Mutex<Vec<Crossed>>,
     /// The disks of the cells.
     pub(crate) disks: Mutex<BTreeMap<u16, Simulated>>,
+    /// What a tenant's admin orders where the tenant lives with the next question of how far a copy is.
+    pub(crate) meanwhile: Mutex<Vec<(Handle, CommandId, Meanwhile)>>,
+    /// Whether the tenant that was opened last was in memory before.
+    pub(crate) warmth: Mutex<Warmth>,
     /// Where backups are made.
     pub(crate) backups: Option<tempfile::TempDir>,
+}
+
+/// What happens to a tenant while it is copied.
+pub(crate) enum Meanwhile {
+    Order(Command),
+    /// Somebody comes, with a password.
+    Person(&'static str),
 }
 
 /// A step that crossed the link.
@@ -65,6 +77,25 @@ impl Links {
     /// Syncs of all disks so far.
     pub(crate) fn syncs(&self) -> u64 {
         self.disks.lock().expect("sound").values().map(Simulated::syncs).sum()
+    }
+
+    /// Does what was to be done while a tenant is copied.
+    async fn happen_meanwhile(&self) {
+        let all = std::mem::take(&mut *self.meanwhile.lock().expect("sound"));
+        let engine = self.engines.lock().expect("sound").get(&A.0).cloned();
+        for (key, id, happens) in all {
+            let engine = engine.as_ref().expect("an engine");
+            let bound = engine.hello(&key.to_bytes(), None).expect("bound");
+            let done = match happens {
+                Meanwhile::Order(command) => engine.submit(&bound, id, command).await,
+                Meanwhile::Person(email) => {
+                    let who = (SubjectKind::Person, vec![Identifier::guess(email).expect("an identifier")]);
+                    let password = Some(Private::new(b"correct horse".to_vec()));
+                    engine.create_subject(&bound, id, who, password).await
+                }
+            };
+            done.expect("taken");
+        }
     }
 
     /// Notes what crosses the link, and tells whether it arrives, and whether its answer does: the link may be cut with it.
@@ -121,7 +152,13 @@ impl Carrier for End {
             if !arrives {
                 return Err(lost());
             }
+            if step == TakeStep::Ask {
+                self.0.happen_meanwhile().await;
+            }
             let taken = engine.take_step_and_wait(tenant, step).await.map_err(CarryError::Refused);
+            if let Ok(Taken { status: TakenStatus::Here, warmth, .. }) = &taken {
+                *self.0.warmth.lock().expect("sound") = *warmth;
+            }
             if is_lost || !answered { Err(lost()) } else { taken }
         })
     }
@@ -167,12 +204,20 @@ fn fleet(own: &str) -> Fleet {
 
 /// Starts the node of a cell over what is on its disk.
 pub(crate) async fn start(links: &Arc<Links>, cell: CellId, disk: Simulated) -> Side {
+    start_with(links, cell, disk, EngineConfig { cell, ..EngineConfig::default() }).await
+}
+
+pub(crate) async fn start_with(
+    links: &Arc<Links>,
+    cell: CellId,
+    disk: Simulated,
+    config: EngineConfig,
+) -> Side {
     let no = cell.0.to_le_bytes()[0];
     let mut options = Options::new(RootKey::new([no; 32]), [no; 32], [no; 32]);
     options.journal_file_bytes = 1024 * 1024;
     options.backup_dir = links.backups.as_ref().map(|folder| folder.path().to_owned());
     let store = Arc::new(Embedded::open_on(Arc::new(disk.clone()), options).expect("a store"));
-    let config = EngineConfig { cell, ..EngineConfig::default() };
     let house = House::configured(store, START_MS, config).await;
     let lives = Arc::new(AtomicBool::new(true));
     house.engine.set_carrier(Arc::new(End(Arc::clone(links), Arc::clone(&lives), cell)));

@@ -14,7 +14,9 @@ use tessera_storage::{Backup, Progress, RootKey};
 
 /// Syncs of both cells from the last chunk on: commits of the two chains and of the two system tenants, and what the other
 /// cell writes of the copy; with as much again for what the lanes close meanwhile.
-const SYNCS_MAX: u64 = 48;
+const SYNCS_MAX: u64 = 20;
+/// Bytes that cross in it where nothing was ordered since the last pass: the frame that freezes a tenant, and the last one.
+const BYTES_MAX: usize = 1_024;
 
 /// A move that is cut with a step, and the cell that gives the tenant away lost with it.
 async fn cut_at(step: &'static str, arrives: bool) -> World {
@@ -169,7 +171,14 @@ async fn moves_end_by_themselves() {
         assert!(ended, "{case}");
         assert_eq!(world.permits(&world.b), step == "open", "{case}");
         let (lives, other) = if step == "open" { (&world.b, &world.a) } else { (&world.a, &world.b) };
-        world.write(lives, lives.house.engine.command_id(), "orders.late").await.expect("it goes on");
+        // It is shown before its arrival is noted, and takes no commands for that moment.
+        let id = lives.house.engine.command_id();
+        let mut done = world.write(lives, id, "orders.late").await;
+        while done == Err(SubmitError::Refused(Refusal::Moving)) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            done = world.write(lives, id, "orders.late").await;
+        }
+        done.expect("it goes on");
         let word = other.house.engine.last_word(world.tenant.id, A).await.expect("told");
         assert_eq!(word.status, WordStatus::Nothing, "{case}");
     }
@@ -261,7 +270,7 @@ async fn tc_102_a_restored_source_hears_the_fleet_first() {
 }
 
 /// PROPERTY: between the last command that the cell which gives takes and the first one of the other cell, as much goes over
-/// the link as was written since the last pass, in a number of questions that does not depend on how much there is,
+/// the link as was ordered since the last pass, in a number of questions that does not depend on how much there is,
 /// none of them asked again after a rest; and each side syncs a bounded number of times. METHOD: counted, not timed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_gap_is_a_few_questions() {
@@ -283,6 +292,6 @@ async fn the_gap_is_a_few_questions() {
     let bytes = |steps: &[Crossed]| steps.iter().map(|step| step.bytes).sum::<usize>();
     let syncs = syncs - gap[0].syncs;
     println!("in the gap: {} rounds, {} of {} bytes, {syncs} syncs", gap.len(), bytes(&gap), bytes(&before));
-    assert!(bytes(&gap) < bytes(&before), "{} of {}", bytes(&gap), bytes(&before));
+    assert!(bytes(&gap) <= BYTES_MAX, "{} of {}", bytes(&gap), bytes(&before));
     assert!(syncs <= SYNCS_MAX, "{syncs}");
 }

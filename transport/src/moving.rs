@@ -5,7 +5,7 @@ use crate::fleet::of_system;
 use crate::list::{begin, finish, whole};
 use crate::order::of_error;
 use tessera_engine::moving::{
-    CopyFound, LastWord, MoveTold, MoveWay, Settled, TakeStep, Taken, TakenStatus, WordStatus,
+    CopyFound, LastWord, MoveTold, MoveWay, Settled, TakeStep, Taken, TakenStatus, Warmth, WordStatus,
 };
 use tessera_engine::{Bound, Engine, FLEET};
 use tessera_model::moving::SettleWay;
@@ -156,9 +156,10 @@ fn move_row(told: MoveTold) -> MoveRow {
 }
 
 fn taken_row(taken: Taken) -> TakenRow {
-    let Taken { status, next, link, trouble } = taken;
+    let Taken { status, next, link, trouble, warmth } = taken;
     let link = Private::new(if status == TakenStatus::Copied { link.to_vec() } else { Vec::new() });
-    TakenRow { status: status.number(), revision: next.0, link, trouble }
+    let warmth = (warmth != Warmth::Unsaid).then_some(warmth.number());
+    TakenRow { status: status.number(), revision: next.0, link, trouble, warmth }
 }
 
 /// What a cell that takes a tenant has told; none where it does not read.
@@ -166,7 +167,9 @@ fn taken_row(taken: Taken) -> TakenRow {
 pub fn taken_of(row: TakenRow) -> Option<Taken> {
     let status = TakenStatus::from_number(row.status)?;
     let link = if status == TakenStatus::Copied { row.link.expose().try_into().ok()? } else { [0; 32] };
-    Some(Taken { status, next: Revision(row.revision), link, trouble: row.trouble })
+    // One that this version does not know is as good as none.
+    let warmth = row.warmth.and_then(Warmth::from_number).unwrap_or_default();
+    Some(Taken { status, next: Revision(row.revision), link, trouble: row.trouble, warmth })
 }
 
 fn word_row(word: LastWord) -> WordRow {

@@ -88,6 +88,19 @@ numbered! {
         /// The copy has failed: it is begun anew.
         Failed = 5,
     }
+    /// Whether a tenant that is being taken is in memory there already.
+    #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+    Warmth {
+        /// It does not say: a version that loads what was copied when it is opened, and takes no last frames.
+        #[default]
+        Unsaid = 0,
+        /// It is being loaded.
+        Loading = 1,
+        /// It is in memory, up to the revision that is told.
+        Warm = 2,
+        /// It is loaded when it is opened.
+        Cold = 3,
+    }
     /// What a cell says of a tenant that another one has a copy of.
     #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
     WordStatus {

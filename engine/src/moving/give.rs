@@ -1,7 +1,7 @@
 //! The cell that gives a tenant away.
 
 use super::{
-    Carrier, CarryError, MoveStatus, MoveTold, MoveWay, TakeStep, Taken, TakenStatus, clear, order,
+    Carrier, CarryError, MoveStatus, MoveTold, MoveWay, TakeStep, Taken, TakenStatus, Warmth, clear, order,
     until_awake,
 };
 use crate::directory::Entry;
@@ -18,7 +18,7 @@ use tessera_model::limits::MOVES_MAX;
 use tessera_model::moving::{MoveStep, Moving};
 use tessera_model::record::{TenantRecord, TenantStatus};
 use tessera_model::{CellId, Epoch, Limit, Placement, Refusal, TenantId};
-use tessera_storage::{Head, Sent, StorageError};
+use tessera_storage::{CopySink, Head, Sent, StorageError};
 use tokio::sync::mpsc;
 
 /// LIMIT: moves that are remembered, the running ones among them; ended ones go first.
@@ -33,6 +33,8 @@ const LAST_PASSES_MAX: u32 = 8;
 const CHUNKS_AHEAD: usize = 4;
 /// LIMIT: questions to the other cell about one step, some milliseconds apart: ten minutes at most.
 const QUESTIONS_MAX: u32 = 60_000;
+/// How long a pass may be over when the tenant is frozen, ms: what came since is small.
+const FRESH_MS: u64 = 20;
 /// How long it rests between two questions, at first and at most.
 const REST_MS: (u64, u64) = (1, 10);
 
@@ -357,11 +359,14 @@ impl Job {
         self.carry(TakeStep::Begin { record: self.record.clone(), epoch }).await?;
         // What it had was no tenant: it has not opened a copy while this node was down.
         self.house().began_here(entry);
-        let mut sent = Sent::new();
+        let (mut sent, mut last) = (Sent::new(), None);
         if self.froze_ms.is_none() {
             for _ in 0..PASSES_MAX {
-                (sent, _) = self.pass(entry, sent).await?;
-                if sent.last_bytes() <= SMALL_BYTES {
+                let (given, copied) = self.pass(entry, sent).await?;
+                sent = given;
+                let (takes, waited) = self.until_warm(&copied).await?;
+                last = takes.then_some(copied);
+                if sent.last_bytes() <= SMALL_BYTES && !waited {
                     break;
                 }
             }
@@ -374,13 +379,16 @@ impl Job {
             }
         }
         self.set(MoveStatus::Frozen);
+        tracing::debug!(tenant = %self.tenant, "a tenant that moves takes no commands");
         for _ in 0..LAST_PASSES_MAX {
             let copied;
-            (sent, copied) = self.pass(entry, sent).await?;
+            (sent, copied) = self.last_pass(entry, sent, last).await?;
+            last = last.map(|_| copied);
             let live = self.house().store.head(self.tenant)?;
             if live.is_some_and(|live| (live.next, live.link) == (copied.next, copied.link)) {
                 let ended = self.carry(TakeStep::End).await?;
                 let taken = self.until(ended, TakenStatus::Copied).await?;
+                tracing::debug!(tenant = %self.tenant, "the other cell has all of a tenant");
                 return if (taken.next, taken.link) == (copied.next, copied.link) {
                     Ok(copied)
                 } else {
@@ -391,18 +399,73 @@ impl Job {
         Err(Stopped::Other("the checkpoint does not reach the tenant's end"))
     }
 
+    /// Waits until the other cell has in memory what was copied. Tells whether it takes what comes last as frames, and
+    /// whether that took so long that there may be much to copy again.
+    async fn until_warm(&self, copied: &Head) -> Result<(bool, bool), Stopped> {
+        let began = self.house().clock.elapsed_ms();
+        let (mut rest, most) = REST_MS;
+        for _ in 0..QUESTIONS_MAX {
+            let taken = self.carry(TakeStep::Ask).await?;
+            let waited = self.house().clock.elapsed_ms().saturating_sub(began);
+            match taken.warmth {
+                Warmth::Unsaid => return Ok((false, false)),
+                Warmth::Warm if taken.next < copied.next => {}
+                Warmth::Warm | Warmth::Cold => return Ok((true, waited > FRESH_MS)),
+                Warmth::Loading => {}
+            }
+            tokio::time::sleep(Duration::from_millis(rest)).await;
+            rest = (rest * 2).min(most);
+        }
+        Err(Stopped::Other("the other cell does not get a tenant into memory"))
+    }
+
+    /// One pass over a frozen tenant: the frames behind the last one, where the other cell takes them and they are few.
+    async fn last_pass(
+        &mut self,
+        entry: &Arc<Entry>,
+        mut sent: Sent,
+        last: Option<Head>,
+    ) -> Result<(Sent, Head), Stopped> {
+        if let Some(from) = last {
+            let store = Arc::clone(&self.house().store);
+            let (given, copied) = self
+                .give(move |sink| {
+                    let copied = store.copy_last(&from, &mut sent, sink);
+                    (sent, copied)
+                })
+                .await?;
+            match copied? {
+                Some(copied) => return Ok((given, copied)),
+                None => sent = given,
+            }
+        }
+        self.pass(entry, sent).await
+    }
+
     /// One pass of the copy, behind a checkpoint of the tenant alone.
     async fn pass(&mut self, entry: &Arc<Entry>, mut sent: Sent) -> Result<(Sent, Head), Stopped> {
         if !supervisor::hand_over(self.house(), entry).await? {
             return Err(Stopped::Refused(Refusal::TenantFailed));
         }
-        let (give, mut chunks) = mpsc::channel::<Vec<u8>>(CHUNKS_AHEAD);
+        tracing::debug!(tenant = %self.tenant, "a pass begins");
         let (store, tenant) = (Arc::clone(&self.house().store), self.tenant);
-        let copying = tokio::task::spawn_blocking(move || {
-            let copied = store.copy_out(tenant, &mut sent, &mut |chunk| {
-                give.blocking_send(chunk).map_err(|_| StorageError::LaneStopped)
-            });
-            (sent, copied)
+        let (sent, copied) = self
+            .give(move |sink| {
+                let copied = store.copy_out(tenant, &mut sent, sink);
+                (sent, copied)
+            })
+            .await?;
+        Ok((sent, copied?))
+    }
+
+    /// Sends the chunks that are made meanwhile.
+    async fn give<T: Send + 'static>(
+        &mut self,
+        making: impl FnOnce(CopySink<'_>) -> T + Send + 'static,
+    ) -> Result<T, Stopped> {
+        let (give, mut chunks) = mpsc::channel::<Vec<u8>>(CHUNKS_AHEAD);
+        let made = tokio::task::spawn_blocking(move || {
+            making(&mut |chunk| give.blocking_send(chunk).map_err(|_| StorageError::LaneStopped))
         });
         while let Some(bytes) = chunks.recv().await {
             let len = bytes.len() as u64;
@@ -410,14 +473,15 @@ impl Job {
             self.chunks += 1;
             self.told.lock().bytes += len;
         }
-        let (sent, copied) = copying.await.map_err(|_| Stopped::Other("the copy ended by a fault"))?;
-        Ok((sent, copied?))
+        tracing::debug!(tenant = %self.tenant, "a pass has gone over");
+        made.await.map_err(|_| Stopped::Other("the copy ended by a fault"))
     }
 
     /// The tenant has left: it is closed here, and opened there. What is here is kept until an operator says that it may
     /// go: the other cell may yet lose what it has.
     async fn hand_over(&self, entry: &Arc<Entry>) -> Result<MoveStatus, Stopped> {
         self.set(MoveStatus::HandedOver);
+        tracing::debug!(tenant = %self.tenant, "a tenant has left");
         let mut taken = Taken::default();
         if let Some(head) = self.house().store.head(self.tenant)? {
             let moving = self.moving(entry).await?.filter(|moving| moving.moved && moving.to == self.to);
@@ -464,6 +528,7 @@ impl Job {
         let taken =
             if taken.status == TakenStatus::Nothing { self.carry(TakeStep::Ask).await? } else { taken };
         self.until(taken, TakenStatus::Here).await?;
+        tracing::debug!(tenant = %self.tenant, "a tenant lives in the other cell");
         if let Some(froze) = self.froze_ms {
             let gap = self.house().clock.elapsed_ms().saturating_sub(froze);
             self.told.lock().gap_ms = Some(gap);

@@ -9,10 +9,13 @@
 mod arrive;
 mod give;
 mod hold;
+#[cfg(debug_assertions)]
+mod same;
 mod settle;
 mod take;
 mod tend;
 mod wait;
+mod warm;
 
 pub(crate) use give::Moves;
 pub(crate) use hold::Hold;
@@ -20,7 +23,7 @@ pub use settle::{CopyFound, Settled};
 pub(crate) use take::Takings;
 pub use tend::LastWord;
 pub(crate) use tend::Tended;
-pub use tessera_model::moving::{MoveStatus, SettleWay, TakenStatus, WordStatus};
+pub use tessera_model::moving::{MoveStatus, SettleWay, TakenStatus, Warmth, WordStatus};
 
 use crate::directory::{Entry, Standing};
 use crate::house::House;
@@ -75,12 +78,15 @@ pub enum TakeStep {
 pub struct Taken {
     /// How far it is.
     pub status: TakenStatus,
-    /// Where the copy stands: the revision that comes next, and the link before it; once it is whole.
+    /// Where the copy stands: the revision that comes next, and the link before it; once it is whole. Before that, how far
+    /// it is in memory.
     pub next: Revision,
     /// See `next`.
     pub link: [u8; 32],
     /// Why it failed; for people.
     pub trouble: Option<String>,
+    /// Whether it is in memory already, while it is copied.
+    pub warmth: Warmth,
 }
 
 /// Why the other cell gave no answer, or none of use.

@@ -1,7 +1,8 @@
 //! The cell that takes a tenant.
 
 use super::arrive::note_arrival;
-use super::{TakeStep, Taken, TakenStatus, adopt, clear, has_arrived, until_loaded};
+use super::warm::{Claimed, Shelf};
+use super::{TakeStep, Taken, TakenStatus, Warmth, adopt, clear, has_arrived, until_awake, until_loaded};
 use crate::engine::Engine;
 use crate::house::House;
 use crate::moving::Hold;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use tessera_model::limits::{MOVE_CHUNKS_MAX, MOVES_MAX};
 use tessera_model::moving::MoveStep;
 use tessera_model::record::{TenantRecord, TenantStatus};
-use tessera_model::{Caller, CellId, Epoch, Event, Limit, Placement, Refusal, TenantId};
+use tessera_model::{Caller, CellId, Epoch, Event, Limit, Placement, Refusal, Revision, TenantId};
 use tessera_storage::{Arrival, FrameRead, StorageError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -45,6 +46,8 @@ pub(crate) struct Taking {
     dropped: bool,
     /// When it was asked for last.
     asked_ms: u64,
+    /// What of it is in memory.
+    shelf: Arc<Shelf>,
 }
 
 impl Taking {
@@ -52,7 +55,18 @@ impl Taking {
     fn closed(epoch: Epoch, told: Taken) -> Self {
         let (work, _) = mpsc::channel(1);
         let told = Arc::new(Told::new(told));
-        Self { epoch, chunks: 0, ended: true, work, told, writer: None, dropped: false, asked_ms: 0 }
+        let (writer, dropped, shelf) = (None, false, Shelf::cold());
+        Self { epoch, chunks: 0, ended: true, work, told, writer, dropped, asked_ms: 0, shelf }
+    }
+
+    /// What of it is in memory.
+    pub(super) fn shelf(&self) -> Arc<Shelf> {
+        Arc::clone(&self.shelf)
+    }
+
+    /// When it was asked for last.
+    pub(super) const fn asked_ms(&self) -> u64 {
+        self.asked_ms
     }
 
     /// How far it is.
@@ -125,8 +139,11 @@ impl Engine {
     /// As [`Engine::take_step`].
     pub async fn take_step_and_wait(&self, tenant: TenantId, step: TakeStep) -> Result<Taken, Refusal> {
         let waits = matches!(step, TakeStep::End | TakeStep::Ask | TakeStep::Open { .. });
+        let asks = matches!(step, TakeStep::Ask);
         let taken = self.take_step(tenant, step)?;
-        if !waits || !matches!(taken.status, TakenStatus::Copying | TakenStatus::Opening) {
+        // What is still to come of a copy is nothing to wait for.
+        let ended = self.house.takings.lock().get(&tenant).is_none_or(|taking| taking.ended);
+        if !waits || asks && !ended || !matches!(taken.status, TakenStatus::Copying | TakenStatus::Opening) {
             return Ok(taken);
         }
         let told = self.house.takings.lock().get(&tenant).map(|taking| Arc::clone(&taking.told));
@@ -241,28 +258,39 @@ impl Engine {
         }
         let before = takings.remove(&tenant).and_then(|old| old.writer);
         let (work, working) = mpsc::channel(MOVE_CHUNKS_MAX);
-        let copying = Taken { status: TakenStatus::Copying, ..Taken::default() };
+        let warmth = Warmth::Loading;
+        let copying = Taken { status: TakenStatus::Copying, warmth, ..Taken::default() };
         let told = Arc::new(Told::new(copying.clone()));
-        let writing = write(self.clone(), (record.clone(), epoch), (before, working), Arc::clone(&told));
-        let writer = Some(tokio::spawn(writing));
+        let shelf = Arc::new(Shelf::default());
+        let task = (Arc::clone(&told), Arc::clone(&shelf));
+        let writing = write(self.clone(), (record.clone(), epoch), (before, working), task);
+        let (far, kept) = (Arc::clone(&told), Arc::clone(&shelf));
+        let writer = Some(tokio::spawn(async move {
+            writing.await;
+            if far.borrow().status != TakenStatus::Copied {
+                kept.let_go();
+            }
+        }));
         let (chunks, ended, dropped) = (0, false, false);
-        takings.insert(tenant, Taking { epoch, chunks, ended, work, told, writer, dropped, asked_ms });
+        takings.insert(tenant, Taking { epoch, chunks, ended, work, told, writer, dropped, asked_ms, shelf });
         drop(takings);
         Ok(copying)
     }
 
     fn how_far(&self, tenant: TenantId) -> Result<Taken, Refusal> {
+        let mut warmth = Warmth::Unsaid;
         if let Some(taking) = self.house.takings.lock().get_mut(&tenant) {
             taking.asked_ms = self.house.clock.elapsed_ms();
             let told = taking.told();
             if told.status != TakenStatus::Here {
                 return Ok(told);
             }
+            warmth = told.warmth;
         }
         let arrived = self.house.store.arrived(tenant).map_err(|error| refusal_of(&error))?;
         if let Some(head) = arrived {
             let status = TakenStatus::Copied;
-            return Ok(Taken { status, next: head.next, link: head.link, trouble: None });
+            return Ok(Taken { status, next: head.next, link: head.link, ..Taken::default() });
         }
         let here = self.house.away(tenant).is_none();
         let Some(entry) = self.house.entry(tenant).filter(|_| here) else { return Ok(Taken::default()) };
@@ -271,7 +299,7 @@ impl Engine {
         let ended = matches!(entry.status(), TenantStatus::Closing | TenantStatus::Deleted);
         let arrived = ended || has_arrived(&entry);
         let status = if arrived { TakenStatus::Here } else { TakenStatus::Opening };
-        Ok(Taken { status, ..Taken::default() })
+        Ok(Taken { status, warmth, ..Taken::default() })
     }
 
     pub(super) fn begin_opening(
@@ -288,20 +316,28 @@ impl Engine {
         if placed.is_some_and(|placed| placed != own && placed.epoch >= epoch) {
             return Err(Refusal::PlacementOld);
         }
-        let told = {
+        let (told, before) = {
             let mut takings = self.house.takings.lock();
-            let opening = Taking::closed(epoch, Taken { status: TakenStatus::Opening, ..Taken::default() });
+            let mut opening =
+                Taking::closed(epoch, Taken { status: TakenStatus::Opening, ..Taken::default() });
+            opening.asked_ms = self.house.clock.elapsed_ms();
             let told = Arc::clone(&opening.told);
             match takings.get(&tenant) {
                 Some(known) if known.is_opening() && known.epoch == epoch => return Ok(known.told()),
                 // What is being dropped is gone before anything of it is opened.
                 Some(known) if known.dropped || known.is_opening() => return Err(Limit::Moves.busy()),
-                Some(_) | None => drop(takings.insert(tenant, opening)),
+                Some(_) | None => {
+                    let mut before = takings.remove(&tenant);
+                    let shelf = before.as_ref().map_or_else(Shelf::cold, Taking::shelf);
+                    // It counts for the memory that there is until it is opened.
+                    opening.shelf = Arc::clone(&shelf);
+                    takings.insert(tenant, opening);
+                    (told, (before.as_mut().and_then(|before| before.writer.take()), shelf))
+                }
             }
-            told
         };
         let opening = told.borrow().clone();
-        drop(tokio::spawn(open(self.clone(), (record, own), frame, told)));
+        drop(tokio::spawn(open(self.clone(), (record, own), (frame, before), told)));
         Ok(opening)
     }
 }
@@ -338,7 +374,7 @@ async fn write(
     engine: Engine,
     (record, epoch): (TenantRecord, Epoch),
     (before, mut working): (Option<JoinHandle<()>>, mpsc::Receiver<Work>),
-    told: Arc<Told>,
+    (told, shelf_of): (Arc<Told>, Arc<Shelf>),
 ) {
     let tenant = record.id;
     // What an earlier copy writes last must not stand among what this one writes.
@@ -365,25 +401,39 @@ async fn write(
         Err(_) => return failed(&told, tenant, &"a fault of the node"),
     };
     while let Some(work) = working.recv().await {
-        let on = Arc::clone(&house);
+        let (on, shelf) = (Arc::clone(&house), Arc::clone(&shelf_of));
         match work {
             Work::Chunk(bytes) => {
-                let taken = house.work(move || taken(&on, arrival, &bytes)).await;
-                arrival = match taken {
-                    Ok(Ok(arrival)) => arrival,
+                let taken = house.work(move || taken(&on, arrival, &bytes, &shelf)).await;
+                let far = match taken {
+                    Ok(Ok(taken)) => taken,
                     Ok(Err(error)) => return failed(&told, tenant, &error),
                     Err(_) => return failed(&told, tenant, &"a fault of the node"),
                 };
+                arrival = far.0;
+                told.send_modify(|told| (told.next, told.link, told.warmth) = far.1);
             }
             Work::End => {
-                match house.work(move || on.store.end_arrival(arrival, epoch)).await {
-                    Ok(Ok(head)) => {
+                let ended = house.work(move || {
+                    let head = on.store.end_arrival(&mut arrival, epoch);
+                    (head, arrival)
+                });
+                let arrival = match ended.await {
+                    Ok((Ok(head), arrival)) => {
                         let status = TakenStatus::Copied;
-                        let taken = Taken { status, next: head.next, link: head.link, trouble: None };
+                        let taken = Taken { status, next: head.next, link: head.link, ..Taken::default() };
                         told.send_replace(taken);
+                        arrival
                     }
-                    Ok(Err(error)) => failed(&told, tenant, &error),
-                    Err(_) => failed(&told, tenant, &"a fault of the node"),
+                    Ok((Err(error), _)) => return failed(&told, tenant, &error),
+                    Err(_) => return failed(&told, tenant, &"a fault of the node"),
+                };
+                // The other cell writes its last word meanwhile.
+                let (on, shelf) = (Arc::clone(&house), Arc::clone(&shelf_of));
+                let kept = house.work(move || shelf.keep_up(&on, &arrival)).await;
+                if !matches!(kept, Ok(Ok(()))) {
+                    tracing::warn!(%tenant, "a tenant that was copied is loaded from the disk when it is opened");
+                    shelf_of.let_go();
                 }
                 return;
             }
@@ -411,9 +461,21 @@ async fn let_go(house: Arc<House>, tenant: TenantId, writer: Option<JoinHandle<(
     }
 }
 
-fn taken(house: &House, mut arrival: Arrival, bytes: &[u8]) -> Result<Arrival, StorageError> {
+/// Takes a chunk; tells how far it is in memory then.
+fn taken(
+    house: &House,
+    mut arrival: Arrival,
+    bytes: &[u8],
+    shelf: &Shelf,
+) -> Result<(Arrival, (Revision, [u8; 32], Warmth)), StorageError> {
     house.store.take_arrival(&mut arrival, bytes)?;
-    Ok(arrival)
+    // What came behind buckets is taken once it is durable: nobody waits for it then.
+    if arrival.is_in_buckets() {
+        shelf.keep_up(house, &arrival)?;
+    }
+    let mut told = Taken::default();
+    shelf.tell(&mut told);
+    Ok((arrival, (told.next, told.link, told.warmth)))
 }
 
 /// Whether a frame says that the tenant has left for this cell, in this epoch.
@@ -423,29 +485,60 @@ fn opens(frame: &FrameRead, (cell, epoch): (CellId, Epoch)) -> bool {
 }
 
 /// Opens a tenant: in the store, then in the system tenant, then in its own history.
-async fn open(engine: Engine, (record, own): (TenantRecord, Placement), frame: Vec<u8>, told: Arc<Told>) {
+async fn open(
+    engine: Engine,
+    (record, own): (TenantRecord, Placement),
+    (frame, (writer, shelf)): (Vec<u8>, (Option<JoinHandle<()>>, Arc<Shelf>)),
+    told: Arc<Told>,
+) {
     let (house, tenant) = (Arc::clone(&engine.house), own.tenant);
     let on = Arc::clone(&house);
     let opened = house
         .work(move || on.store.open_arrival(tenant, &frame, &|frame| opens(frame, (own.cell, own.epoch))));
-    match opened.await {
-        Ok(Ok(_)) => {}
+    let head = match opened.await {
+        Ok(Ok(head)) => head,
         Ok(Err(error)) => return failed(&told, tenant, &error),
         Err(_) => return failed(&told, tenant, &"a fault of the node"),
-    }
+    };
+    tracing::debug!(%tenant, "a copy is a tenant of the store");
+    let claimed = Claimed::take(&house, tenant);
     let adopt = adopt(record, own);
     if let Err(error) = engine.submit_system(Caller::Node, engine.command_id(), adopt).await {
         return failed(&told, tenant, &error);
     }
+    tracing::debug!(%tenant, "a tenant that came is known here");
+    if let Some(writer) = writer {
+        // It keeps up what is in memory.
+        drop(writer.await);
+    }
     let Some(entry) = house.entry(tenant) else { return failed(&told, tenant, &Refusal::TenantUnknown) };
-    if !until_loaded(&house, &entry).await {
+    let warm = match claimed {
+        Some(claimed) => {
+            let on = Arc::clone(&house);
+            match house.work(move || claimed.show(&on, &shelf, &head)).await {
+                Ok(Ok(warm)) => warm,
+                Ok(Err(differs)) => return failed(&told, tenant, &differs),
+                Err(_) => false,
+            }
+        }
+        None => {
+            shelf.let_go();
+            false
+        }
+    };
+    let awake = if warm { until_awake(&house, &entry).await } else { until_loaded(&house, &entry).await };
+    if !awake {
         return failed(&told, tenant, &Refusal::TenantFailed);
     }
+    tracing::debug!(%tenant, warm, "a tenant that came is in memory");
     match note_arrival(&house, &entry, MoveStep::Arrive).await {
         Ok(()) => {
-            tracing::info!(%tenant, "a tenant has come from another cell");
+            tracing::info!(%tenant, warm, "a tenant has come from another cell");
             entry.release(Hold::Own);
-            told.send_modify(|told| told.status = TakenStatus::Here);
+            told.send_modify(|told| {
+                told.status = TakenStatus::Here;
+                told.warmth = if warm { Warmth::Warm } else { Warmth::Cold };
+            });
         }
         Err(error) => failed(&told, tenant, &error),
     }

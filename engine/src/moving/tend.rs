@@ -157,6 +157,7 @@ impl Engine {
     /// Does what is left of moves: asks for the last word of tenants that were copied and not opened, and goes on with
     /// those that were leaving when the node went down. To be called again and again: each time does what can be done.
     pub async fn tend_moves(&self) {
+        self.house.let_warm_go(false);
         let last = *self.house.tended.last.lock();
         let waiting: Vec<TenantId> = {
             let waiting = self.house.tended.waiting.lock();

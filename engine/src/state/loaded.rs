@@ -47,4 +47,27 @@ impl State {
     pub(crate) fn refresh_numbers(&self) -> Vec<u8> {
         self.root.refresh_keys.keys().copied().collect()
     }
+
+    /// About how many bytes of memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.table.bytes() + self.root.bytes() + self.ids.len() * crate::view::REMEMBERED_BYTES
+    }
+
+    /// No command's id up to this time is taken any more.
+    #[cfg(debug_assertions)]
+    pub(crate) const fn floor_ms(&self) -> u64 {
+        self.ids.floor_ms()
+    }
+
+    /// The buckets that are to be put.
+    #[cfg(debug_assertions)]
+    pub(crate) fn dirty(&self) -> impl Iterator<Item = (BucketKind, u32)> + '_ {
+        self.dirty.iter().copied()
+    }
+
+    /// Whether a bucket is to be put.
+    #[cfg(debug_assertions)]
+    pub(crate) fn is_dirty(&self, name: (BucketKind, u32)) -> bool {
+        self.dirty.contains(&name)
+    }
 }

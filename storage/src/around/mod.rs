@@ -97,6 +97,15 @@ impl<T: Around> Moves for T {
         self.inner().copy_out(tenant, sent, sink)
     }
 
+    fn copy_last(
+        &self,
+        from: &Head,
+        sent: &mut Sent,
+        sink: CopySink<'_>,
+    ) -> Result<Option<Head>, StorageError> {
+        self.inner().copy_last(from, sent, sink)
+    }
+
     fn frame(&self, tenant: TenantId, revision: Revision) -> Result<Option<Vec<u8>>, StorageError> {
         self.inner().frame(tenant, revision)
     }
@@ -109,7 +118,16 @@ impl<T: Around> Moves for T {
         self.inner().take_arrival(arrival, chunk)
     }
 
-    fn end_arrival(&self, arrival: Arrival, epoch: Epoch) -> Result<Head, StorageError> {
+    fn load_arrival(
+        &self,
+        arrival: &Arrival,
+        from: Option<Revision>,
+        sink: &mut dyn FnMut(Replay),
+    ) -> Result<Option<Head>, StorageError> {
+        self.inner().load_arrival(arrival, from, sink)
+    }
+
+    fn end_arrival(&self, arrival: &mut Arrival, epoch: Epoch) -> Result<Head, StorageError> {
         self.inner().end_arrival(arrival, epoch)
     }
 

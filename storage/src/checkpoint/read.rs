@@ -212,7 +212,7 @@ pub(crate) fn directory(
     let Some(value) = raw(transaction, DIRECTORY, &key)? else { return Ok(None) };
     let row: DirectoryRow =
         schema::decode(Of::Directory, &key, &value).map_err(fault(Of::Directory, tenant))?;
-    if row.schema != schema::SCHEMA {
+    if !matches!(row.schema, schema::SCHEMA | schema::AHEAD) {
         return Err(StorageError::NewerFormat { found: row.schema, known: schema::SCHEMA });
     }
     Ok(Some(row))

@@ -266,7 +266,7 @@ pub(crate) struct DirectoryRow {
     pub(crate) life: Life,
     pub(crate) slot: Slot,
     pub(crate) epoch: Epoch,
-    /// Buckets, rows and history hold everything before this revision.
+    /// Rows and history hold everything before this revision, and so do buckets, unless it is `AHEAD`.
     pub(crate) next: Revision,
     pub(crate) link: [u8; 32],
     /// Its sets of keys in the key file; none when they were not made yet.
@@ -276,6 +276,20 @@ pub(crate) struct DirectoryRow {
     pub(crate) old_keys: Vec<u32>,
     /// The shares of its cold rows.
     pub(crate) shares: Sum,
+}
+
+/// A directory row whose history is ahead of its buckets: they hold everything before the highest revision that one of
+/// them is listed with. A version that does not know it refuses it.
+pub(crate) const AHEAD: u16 = 2;
+
+impl DirectoryRow {
+    /// How far its buckets reach. What history has behind that is applied by a load, as the tail is.
+    pub(crate) fn in_buckets(&self) -> Revision {
+        if self.schema != AHEAD {
+            return self.next;
+        }
+        self.buckets.iter().map(|listed| listed.upto).max().unwrap_or_default()
+    }
 }
 
 /// LIMIT: tenants in which somebody is being erased: as many as a node may have.

@@ -58,7 +58,7 @@ impl Embedded {
     }
 
     /// What the tail has of a tenant up to `head`, which must be durable.
-    fn recent(&self, tenant: TenantId, head: &Head) -> Result<(Vec<Spot>, Rows), StorageError> {
+    pub(crate) fn recent(&self, tenant: TenantId, head: &Head) -> Result<(Vec<Spot>, Rows), StorageError> {
         let durable = self.shared.head(tenant)?.ok_or(StorageError::TenantUnknown(tenant))?;
         let ahead = head.next > durable.next || (head.next == durable.next && *head != durable);
         if ahead || head.tenant != tenant {
@@ -102,6 +102,10 @@ impl Embedded {
             Pending { tenant, next: head.next.max(row.next), entries: Vec::new(), rows: Vec::new() };
         self.add_history(transaction, head, &row, (spots, &aside), &mut pending)?;
         drop_aside(transaction, head, spots, &mut pending)?;
+        if !buckets.is_empty() {
+            // All that a load applied is in them.
+            row.schema = schema::SCHEMA;
+        }
         for bucket in buckets {
             self.add_bucket(&mut row, head, &bucket, &mut pending)?;
         }

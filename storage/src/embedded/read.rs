@@ -73,7 +73,7 @@ impl Window {
 
 impl Embedded {
     /// A frame, its sealed parts opened.
-    pub(super) fn opened(&self, view: &FrameView<'_>, file: &str) -> Result<FrameRead, StorageError> {
+    pub(crate) fn opened(&self, view: &FrameView<'_>, file: &str) -> Result<FrameRead, StorageError> {
         if self.keys.is_closed() {
             return seal::frame::read_blank(view, file);
         }
@@ -160,6 +160,7 @@ impl Embedded {
                 table::listed_once(tenant, &row)?;
                 let give = &mut |bucket| sink(Replay::Bucket(bucket));
                 ahead::each(transaction, tenant, &row.buckets, &keys, give)?;
+                self.give_history(transaction, (tenant, &row), row.in_buckets(), sink)?;
                 Ok(Ok((Some(row), Self::aside_of(transaction, tenant, spots)?)))
             })?;
             match loaded {
@@ -175,6 +176,26 @@ impl Embedded {
                 }
             }
         }
+    }
+
+    /// Gives the frames of history from `from` up to where a directory row stands.
+    pub(crate) fn give_history(
+        &self,
+        transaction: &ReadTransaction,
+        (tenant, row): (TenantId, &DirectoryRow),
+        from: Revision,
+        sink: &mut dyn FnMut(Replay),
+    ) -> Result<(), StorageError> {
+        if from >= row.next {
+            return Ok(());
+        }
+        Self::walk_history(transaction, row, tenant, from, &mut |view| {
+            if view.head.revision < row.next {
+                sink(Replay::Frame(self.opened(view, Of::Segment.name())?));
+            }
+            Ok(true)
+        })?;
+        Ok(())
     }
 
     /// A tenant's durable head and the spots of its tail.

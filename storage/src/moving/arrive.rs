@@ -12,11 +12,10 @@ use crate::checkpoint::share::{self, Sum};
 use crate::checkpoint::{Entry, Pending};
 use crate::embedded::Embedded;
 use crate::error::StorageError;
-use crate::keys::KeySlot;
 use crate::record::RecordError;
 use crate::record::frame::{Form, FrameView};
 use crate::seal::{frame as sealed_frame, row as sealed_row};
-use crate::store::Store;
+use crate::store::{Replay, Store};
 use std::collections::BTreeMap;
 use tessera_crypto::Key;
 use tessera_model::record::TenantRecord;
@@ -29,32 +28,65 @@ const SLOTS_AT_ONCE: usize = 4_096;
 
 /// A tenant that is being taken.
 pub struct Arrival {
-    tenant: TenantId,
+    pub(super) tenant: TenantId,
     received: Vec<u8>,
     /// Sets of keys: the refresh key's number → the slot here.
-    sets: BTreeMap<u8, u32>,
+    pub(super) sets: BTreeMap<u8, u32>,
     /// The key that the others are wrapped under.
     sealing: Option<Key>,
     /// Slots there → slots here.
-    slots: BTreeMap<u32, u32>,
+    pub(super) slots: BTreeMap<u32, u32>,
     /// Keys that have no slot here yet.
     unslotted: Vec<(u32, Option<Key>)>,
     entries: Vec<Entry>,
     bytes: usize,
-    shares: Sum,
+    pub(super) shares: Sum,
     /// Segments that were taken and hold: first revision → link before, next revision, link of the last.
     segments: BTreeMap<u64, ([u8; 32], Revision, [u8; 32])>,
     /// Parts of buckets that were taken: key → hash.
     parts: BTreeMap<Vec<u8>, [u8; SEAL_BYTES]>,
     /// The directory row of the last whole pass.
-    row: Option<Box<DirectoryRow>>,
+    pub(super) row: Option<Box<DirectoryRow>>,
+    /// Where the frames that came behind it lead, and these, as history keeps them, one behind the other.
+    pub(super) at: (Revision, [u8; 32]),
+    pub(super) frames: Vec<u8>,
+    /// Whole passes that were taken.
+    passes: u64,
+    /// Keys that were erased there since they came.
+    erased: u64,
 }
 
-fn bad<T>(what: &'static str) -> Result<T, StorageError> {
+impl Arrival {
+    /// Whose copy it is.
+    #[must_use]
+    pub const fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// How many passes were taken whole.
+    #[must_use]
+    pub const fn passes(&self) -> u64 {
+        self.passes
+    }
+
+    /// Whether nothing came behind the buckets of the last pass.
+    #[must_use]
+    pub fn is_in_buckets(&self) -> bool {
+        self.row.as_ref().is_some_and(|row| row.next == self.at.0)
+    }
+
+    /// How many keys were erased there since they came: what was sealed under them and read before may stay in no memory.
+    #[must_use]
+    pub const fn erased(&self) -> u64 {
+        self.erased
+    }
+}
+
+pub(super) fn bad<T>(what: &'static str) -> Result<T, StorageError> {
     Err(StorageError::BadCopy(what))
 }
 
-fn wrong(error: RecordError) -> StorageError {
+pub(super) fn wrong(error: RecordError) -> StorageError {
     StorageError::BadCopy(error.text())
 }
 
@@ -85,6 +117,15 @@ impl Moves for Embedded {
         self.copy_tenant(tenant, sent, sink)
     }
 
+    fn copy_last(
+        &self,
+        from: &Head,
+        sent: &mut Sent,
+        sink: CopySink<'_>,
+    ) -> Result<Option<Head>, StorageError> {
+        self.copy_last_frames(from, sent, sink)
+    }
+
     fn frame(&self, tenant: TenantId, revision: Revision) -> Result<Option<Vec<u8>>, StorageError> {
         self.frame_at(tenant, revision)
     }
@@ -105,6 +146,10 @@ impl Moves for Embedded {
             segments: BTreeMap::new(),
             parts: BTreeMap::new(),
             row: None,
+            at: (Revision(0), [0; 32]),
+            frames: Vec::new(),
+            passes: 0,
+            erased: 0,
         })
     }
 
@@ -116,30 +161,43 @@ impl Moves for Embedded {
         Ok(())
     }
 
-    fn end_arrival(&self, mut arrival: Arrival, epoch: Epoch) -> Result<Head, StorageError> {
-        self.write_arrived(&mut arrival)?;
-        let tenant = arrival.tenant;
-        let Some(row) = arrival.row.take().filter(|_| arrival.received.is_empty()) else {
+    fn load_arrival(
+        &self,
+        arrival: &Arrival,
+        from: Option<Revision>,
+        sink: &mut dyn FnMut(Replay),
+    ) -> Result<Option<Head>, StorageError> {
+        self.load_arriving(arrival, from, sink)
+    }
+
+    fn end_arrival(&self, arrival: &mut Arrival, epoch: Epoch) -> Result<Head, StorageError> {
+        self.make_room_for_keys(arrival)?;
+        let Some(row) = arrival.row.as_ref().filter(|_| arrival.received.is_empty()) else {
             return bad("it ends inside a pass");
         };
-        let mut row = DirectoryRow { life: Life::Arriving, epoch, shares: arrival.shares, ..*row };
-        row.old_keys.clear();
         let numbers: Vec<u8> = row.keys.iter().map(|slot| slot.number).collect();
         for (_, slot) in arrival.sets.iter().filter(|(number, _)| !numbers.contains(number)) {
             self.keys.erase(*slot)?;
         }
         arrival.sets.retain(|number, _| numbers.contains(number));
-        if arrival.sets.is_empty() || arrival.sets.len() != numbers.len() {
-            return bad("keys of the tenant are missing");
+        let tenant = arrival.tenant;
+        let mut row = arrival.here()?;
+        self.verify_copy(arrival, &row)?;
+        let mut entries = std::mem::take(&mut arrival.entries);
+        let salt = &self.shared.checkpoint.salt;
+        entries.append(&mut self.last_history(arrival, &table::head_of(tenant, &row))?);
+        let mut pending = Pending { tenant, next: Revision(0), entries, rows: Vec::new() };
+        self.shared
+            .checkpoint
+            .read(|transaction| share::add(transaction, salt, &mut row.shares, &mut pending))?;
+        if arrival.at.0 > row.next {
+            row.schema = schema::AHEAD;
         }
-        row.keys =
-            arrival.sets.iter().map(|(number, slot)| KeySlot { number: *number, slot: *slot }).collect();
-        for listed in row.buckets.iter_mut().filter(|listed| listed.key != 0) {
-            let Some(slot) = arrival.slots.get(&listed.key) else { return bad("a bucket's key is missing") };
-            listed.key = *slot;
-        }
-        self.verify_copy(&arrival, &row)?;
-        self.write_row(tenant, &row)?;
+        (row.epoch, row.next, row.link) = (epoch, arrival.at.0, arrival.at.1);
+        let key = schema::tenant_key(tenant);
+        pending.entries.push((DIRECTORY, key.to_vec(), Some(schema::encode(Of::Directory, &key, &row))));
+        self.shared.checkpoint.write_now(&pending.entries)?;
+        (arrival.shares, arrival.bytes, arrival.frames) = (row.shares, 0, Vec::new());
         Ok(table::head_of(tenant, &row))
     }
 
@@ -173,7 +231,7 @@ impl Moves for Embedded {
         if !opens(&sealed_frame::read_blank(&view, "the frame")?) {
             return bad("the frame does not open the tenant here");
         }
-        let mut entries = self.extend_history(&table::head_of(tenant, &row), &view)?;
+        let mut entries = self.extend_history(&table::head_of(tenant, &row), std::slice::from_ref(&view))?;
         (row.life, row.next, row.link) = (Life::Kept, row.next.next(), view.link);
         let key = schema::tenant_key(tenant);
         entries.push((DIRECTORY, key.to_vec(), Some(schema::encode(Of::Directory, &key, &row))));
@@ -249,8 +307,19 @@ impl Embedded {
             Piece::Put(of, key, value) => self.take_entry(arrival, of, key, Some(value)),
             Piece::Gone(of, key) => self.take_entry(arrival, of, key, None),
             Piece::Row(row) => {
-                self.make_room_for_keys(arrival)?;
+                self.write_arrived(arrival)?;
+                (arrival.at, arrival.frames) = ((row.next, row.link), Vec::new());
                 arrival.row = Some(row);
+                arrival.passes += 1;
+                Ok(())
+            }
+            Piece::Frame(frame) => arrival.take_frame(frame),
+            Piece::Reached(next, link) => {
+                self.make_room_for_keys(arrival)?;
+                if arrival.row.is_none() || arrival.at != (next, link) {
+                    return bad("its last frames do not lead to its head");
+                }
+                arrival.passes += 1;
                 Ok(())
             }
         }
@@ -291,6 +360,7 @@ impl Embedded {
         let gone = known.iter().filter(|(_, key)| key.is_none());
         let gone: Vec<u32> = gone.filter_map(|(slot, _)| arrival.slots.get(slot).copied()).collect();
         if !gone.is_empty() {
+            arrival.erased += gone.len() as u64;
             self.keys.erase_slots(&gone)?;
         }
         if fresh.is_empty() {
@@ -384,22 +454,5 @@ impl Embedded {
             }
         }
         Ok(())
-    }
-
-    /// The segment with one more frame.
-    fn extend_history(&self, head: &Head, view: &FrameView<'_>) -> Result<Vec<Entry>, StorageError> {
-        self.shared.checkpoint.read(|transaction| {
-            let mut entries = Vec::new();
-            let mut open = Self::open_segment(transaction, head)?;
-            if !open.push(view) {
-                let (key, value) = open.write();
-                entries.push((SEGMENT, key, Some(value)));
-                open = Segment::new(head.tenant, head.next, head.link);
-                open.push(view);
-            }
-            let (key, value) = open.write();
-            entries.push((SEGMENT, key, Some(value)));
-            Ok(entries)
-        })
     }
 }

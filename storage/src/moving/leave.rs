@@ -44,14 +44,51 @@ impl Sent {
     pub const fn last_bytes(&self) -> u64 {
         self.last
     }
+
+    /// How many erasures there had been when keys were looked at last.
+    pub(super) const fn erased(&self) -> u64 {
+        self.erased
+    }
+
+    /// Notes an entry that was given otherwise than by a scan.
+    pub(super) fn note(&mut self, of: Of, key: &[u8], hash: [u8; SEAL_BYTES]) {
+        self.entries.insert((of as u8, key.to_vec()), (hash, self.pass));
+    }
+
+    /// Notes that an entry was named as gone.
+    pub(super) fn forget(&mut self, of: Of, key: &[u8]) {
+        self.entries.remove(&(of as u8, key.to_vec()));
+    }
+
+    /// The entries that were given whose keys begin so.
+    pub(super) fn under(&self, of: Of, prefix: &[u8]) -> Vec<Vec<u8>> {
+        let from = (of as u8, prefix.to_vec());
+        let within = |key: &&(u8, Vec<u8>)| key.0 == of as u8 && key.1.starts_with(prefix);
+        self.entries
+            .range(from..)
+            .map(|(key, _)| key)
+            .take_while(within)
+            .map(|(_, key)| key.clone())
+            .collect()
+    }
+
+    /// Whether a set of keys was given.
+    pub(super) fn has_set(&self, set: &KeySlot) -> bool {
+        self.sets.contains(&(set.number, set.slot))
+    }
+
+    /// Notes how much a pass gave.
+    pub(super) const fn last(&mut self, bytes: u64) {
+        self.last = bytes;
+    }
 }
 
 /// Which store and tenant, at one moment.
-struct Leaving<'a> {
-    store: &'a Embedded,
-    transaction: &'a ReadTransaction,
-    tenant: TenantId,
-    out: Writer<'a>,
+pub(super) struct Leaving<'a> {
+    pub(super) store: &'a Embedded,
+    pub(super) transaction: &'a ReadTransaction,
+    pub(super) tenant: TenantId,
+    pub(super) out: Writer<'a>,
 }
 
 impl Leaving<'_> {
@@ -69,14 +106,14 @@ impl Leaving<'_> {
         Ok(())
     }
 
-    fn key(&self, slot: u32) -> Result<Option<Key>, StorageError> {
+    pub(super) fn key(&self, slot: u32) -> Result<Option<Key>, StorageError> {
         Ok(match self.store.safe.key_at(self.tenant, slot)? {
             KeyHeld::Key(key) => Some(key.sealing().clone()),
             KeyHeld::Erased | KeyHeld::Never => None,
         })
     }
 
-    fn slot(&mut self, slot: u32, key: Option<Key>, sent: &mut Sent) -> Result<(), StorageError> {
+    pub(super) fn slot(&mut self, slot: u32, key: Option<Key>, sent: &mut Sent) -> Result<(), StorageError> {
         self.out.piece(&Piece::Slot(slot, key))?;
         sent.slots.insert(slot);
         Ok(())
@@ -123,20 +160,17 @@ impl Leaving<'_> {
         let Sent { entries, pass, .. } = sent;
         for (from, of) in COPIED {
             table::scan(self.transaction, from, &schema::tenant_key(self.tenant), &mut |key, value| {
-                let fault = table::fault(of, self.tenant);
-                schema::open(of, key, value).map_err(fault)?;
                 let hash = value.last_chunk::<SEAL_BYTES>().copied().unwrap_or_default();
                 let known = entries.get_mut(&(of as u8, key.to_vec()));
-                match known {
-                    Some((sent, seen)) if *sent == hash => {
-                        *seen = *pass;
-                        return Ok(true);
-                    }
-                    Some(known) => *known = (hash, *pass),
-                    None => {
-                        entries.insert((of as u8, key.to_vec()), (hash, *pass));
-                    }
+                if let Some((sent, seen)) = known
+                    && *sent == hash
+                {
+                    // It was verified when it was given.
+                    *seen = *pass;
+                    return Ok(true);
                 }
+                schema::open(of, key, value).map_err(table::fault(of, self.tenant))?;
+                entries.insert((of as u8, key.to_vec()), (hash, *pass));
                 self.out.piece(&Piece::Put(of, key, value))?;
                 Ok(true)
             })?;

@@ -7,9 +7,11 @@
 //! copied is no tenant of the store: nobody finds it, and no backup has it.
 
 mod arrive;
+mod last;
 mod leave;
 mod note;
 mod piece;
+mod warm;
 
 pub use arrive::Arrival;
 pub use leave::Sent;
@@ -17,7 +19,7 @@ pub use note::Arriving;
 
 use crate::batch::Head;
 use crate::error::StorageError;
-use crate::store::FrameRead;
+use crate::store::{FrameRead, Replay};
 use tessera_model::record::TenantRecord;
 use tessera_model::{Epoch, Revision, TenantId};
 
@@ -51,6 +53,21 @@ pub trait Moves {
         unable()
     }
 
+    /// What a tenant got behind a pass of its copy, without a checkpoint: its frames, and the rows that they wrote. Tells
+    /// where it leads; none where the journal does not go on where that pass ended, or has more than a few: then another
+    /// pass is due.
+    ///
+    /// # Errors
+    /// As [`Moves::copy_out`].
+    fn copy_last(
+        &self,
+        _from: &Head,
+        _sent: &mut Sent,
+        _sink: CopySink<'_>,
+    ) -> Result<Option<Head>, StorageError> {
+        unable()
+    }
+
     /// A frame of a tenant as history keeps it, for [`Moves::open_arrival`] elsewhere.
     ///
     /// # Errors
@@ -75,11 +92,25 @@ pub trait Moves {
         unable()
     }
 
+    /// Gives what a load of the copy would give, up to the last pass that was taken whole: its buckets and the frames behind
+    /// them; or from a revision on the frames alone. Tells where that leads; none before the first whole pass.
+    ///
+    /// # Errors
+    /// When anything reads wrong; what `sink` took until then must be thrown away.
+    fn load_arrival(
+        &self,
+        _arrival: &Arrival,
+        _from: Option<Revision>,
+        _sink: &mut dyn FnMut(Replay),
+    ) -> Result<Option<Head>, StorageError> {
+        unable()
+    }
+
     /// Ends a copy whose last pass was taken: it verifies, and is durable, closed, in this epoch. Tells its head.
     ///
     /// # Errors
     /// As [`Moves::take_arrival`].
-    fn end_arrival(&self, _arrival: Arrival, _epoch: Epoch) -> Result<Head, StorageError> {
+    fn end_arrival(&self, _arrival: &mut Arrival, _epoch: Epoch) -> Result<Head, StorageError> {
         unable()
     }
 

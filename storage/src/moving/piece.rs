@@ -4,6 +4,7 @@ use crate::checkpoint::schema::{DirectoryRow, Of};
 use crate::error::StorageError;
 use crate::record::{Field, Reader, RecordError};
 use tessera_crypto::Key;
+use tessera_model::Revision;
 
 /// Bytes of a chunk: two fit into the largest frame of the wire.
 const CHUNK_BYTES: usize = 120 * 1024;
@@ -26,6 +27,10 @@ pub(super) enum Piece<'a> {
     Gone(Of, &'a [u8]),
     /// The directory row: the pass is whole.
     Row(Box<DirectoryRow>),
+    /// A frame behind the last whole pass, as history keeps it.
+    Frame(&'a [u8]),
+    /// Where the frames behind the last whole pass lead: what comes next, and the link before it. The pass is whole.
+    Reached(Revision, [u8; 32]),
 }
 
 impl<'a> Piece<'a> {
@@ -51,6 +56,11 @@ impl<'a> Piece<'a> {
                 out.extend_from_slice(key);
             }
             Self::Row(row) => row.put(out),
+            Self::Frame(frame) => out.extend_from_slice(frame),
+            Self::Reached(next, link) => {
+                next.put(out);
+                link.put(out);
+            }
         }
     }
 
@@ -61,6 +71,8 @@ impl<'a> Piece<'a> {
             Self::Put(..) => 3,
             Self::Gone(..) => 4,
             Self::Row(_) => 5,
+            Self::Frame(_) => 6,
+            Self::Reached(..) => 7,
         }
     }
 
@@ -89,6 +101,8 @@ impl<'a> Piece<'a> {
             }
             4 => return Ok(Self::Gone(of(&mut input)?, input.rest())),
             5 => Self::Row(Box::new(DirectoryRow::take(&mut input)?)),
+            6 => return Ok(Self::Frame(body)),
+            7 => Self::Reached(Revision::take(&mut input)?, input.array()?),
             _ => return Err(RecordError::BadNumber),
         };
         input.end()?;
@@ -167,7 +181,7 @@ mod tests {
     use crate::keys::KeySlot;
     use crate::store::BucketKind;
     use tessera_fuzz::{Outcome, Target};
-    use tessera_model::{Epoch, Revision, Slot};
+    use tessera_model::{Epoch, Slot};
 
     fn written(pieces: &[Piece<'_>]) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -209,6 +223,8 @@ mod tests {
             Piece::Put(Of::Segment, b"a key", b"a value"),
             Piece::Gone(Of::Row, b"a key"),
             Piece::Row(row()),
+            Piece::Frame(b"a frame"),
+            Piece::Reached(Revision(5), [6; 32]),
         ]);
         let few = written(&[Piece::Gone(Of::Bucket, b""), Piece::Row(row())]);
         let found = Target::new("copy").seeds([whole, few]).run(|bytes| {

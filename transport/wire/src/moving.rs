@@ -25,12 +25,14 @@ shapes! {
     TakenRow {
         /// 0 it has nothing, 1 it is copied, 2 the copy is whole and closed, 3 it is opened, 4 it lives there, 5 it failed.
         status: u32 = TakenStatus,
-        /// The revision that comes next in a whole copy.
+        /// The revision that comes next in a whole copy; while it is copied, behind what is in memory.
         revision: u64 = Revision,
         /// The link before it, 32 bytes; empty without a whole copy.
         link: Private = ChainLink,
         /// Why it failed; none when it did not.
         trouble: Option<String> = Trouble,
+        /// Whether it is in memory: 1 it is being loaded, 2 it is in memory, 3 it is loaded when it is opened.
+        warmth: Option<u32> = Warmth,
     }
     /// What a cell says of a tenant of which the one that asks has a copy.
     #[derive(Clone)]

@@ -520,6 +520,9 @@ tags! {
     Arriving = 398;
     /// Whether a cell was restored, and is closed until the others have said what has left it.
     Unheard = 399;
+    /// Whether a tenant that is copied is in memory there already: 1 it is being loaded, 2 it is in memory, 3 it is loaded
+    /// when it is opened.
+    Warmth = 405;
     /// How many more stand behind an answer that a frame does not hold.
     StepsLeft = 408;
 }
