@@ -1,7 +1,6 @@
 //! The command line of `loadtest`.
 
 use clap::{ArgGroup, Parser};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Drives a Tessera node and audits every answer.

@@ -56,7 +56,7 @@ impl Reach {
     /// # Errors
     /// When no node is named or its certificate does not read.
     pub fn of(args: &Args, node: Option<&mut Node>) -> Result<Self, Why> {
-        let (address, pem) = match (node, args.server, &args.certificate) {
+        let (address, pem) = match (node, &args.server, &args.certificate) {
             (Some(node), _, _) => (node.address, node.certificate()?),
             (None, Some(address), Some(path)) => (resolved(address)?, std::fs::read(path)?),
             (None, _, _) => {

@@ -133,7 +133,7 @@ fn what_is_erased_is_found_by_nobody() {
     scene.done("workspace create berlin");
     scene.done("role create clerk orders.read");
     for whom in [INVITED_ANN, INVITED_DAN, INVITED_EVE] {
-        scene.done(&format!("invitation send {whom} berlin clerk"));
+        scene.done(&format!("invitation send {whom} berlin clerk --key-file .tessera/demo-admin.key"));
     }
     // So that the database holds what is erased later, and pages of it that it gives up then.
     scene.done("user erase cid@example.org --yes");

@@ -328,11 +328,11 @@ fn numbers_fit_the_model() {
         &CommandKind::FinishErasure,
         &CommandKind::RehashPassword,
         &CommandKind::CountFailure,
+        &CommandKind::FinishInvitations,
         &CommandKind::NoteActings,
         &CommandKind::NoteMove,
         &CommandKind::AdoptTenant,
         &CommandKind::HearFleet,
-        &CommandKind::FinishInvitations,
     ];
     assert_eq!(
         missing, of_the_node,
