@@ -42,7 +42,9 @@ fn run() -> Result<(), Why> {
     };
     outbox.check(7, &query)?;
     let frame = outbox.as_bytes();
-    let rate = if what == "echo" { bare()?.pipelined(frame, depth, count)? } else {
+    let rate = if what == "echo" {
+        bare()?.pipelined(frame, depth, count)?
+    } else {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
         let pem = made.cert.pem().into_bytes();
         let config = DoorConfig {
@@ -80,7 +82,8 @@ fn bare() -> Result<Caller, Why> {
     let (listen, folder) = (free_udp()?, tempfile::tempdir()?);
     let certificate = folder.path().join("echo.pem");
     let file = certificate.clone();
-    let serve = move || echo::serve(listen, (DECISION_BYTES, false), &file).map_err(|error| error.to_string());
+    let serve =
+        move || echo::serve(listen, (DECISION_BYTES, false), &file).map_err(|error| error.to_string());
     drop(std::thread::Builder::new().name("quic-echo".into()).spawn(serve)?);
     while !certificate.exists() {
         std::thread::sleep(std::time::Duration::from_millis(2));
