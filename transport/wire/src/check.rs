@@ -177,7 +177,7 @@ fn words_of(payload: &DecisionPayload) -> [u64; 4] {
 /// What stands in a check by ids in place of its names: nothing, at the payload's beginning.
 const NO_NAMES: [u8; 8] = [0xa8, 0xff, 0xff, 0xff, 0, 0, 0, 0];
 
-/// A check by ids from no named address, as it lies in the receive buffer.
+/// A check by ids from no named address, as it lies in the receive buffer. No `Debug`: it holds a secret.
 pub struct CheckByIds<'a> {
     at_least: Receipt,
     handle: &'a HandleBytes,
