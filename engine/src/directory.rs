@@ -134,6 +134,7 @@ impl Entry {
 
     /// The other cell that the tenant lives in.
     #[must_use]
+    #[inline]
     pub fn away(&self) -> Option<CellId> {
         let cell = self.status.load(Ordering::Acquire) >> AWAY;
         cell.checked_sub(1).and_then(|cell| u16::try_from(cell).ok()).map(CellId)

@@ -163,11 +163,18 @@ impl Table {
         words.get(offset)
     }
 
-    /// The words from a place on to the end of its chunk, which is made if need be. `None` beyond 2^24 places.
+    /// The words from a place on to the end of its chunk; none where that was never made.
+    pub(crate) fn from(&self, place: u32) -> &[Words] {
+        let (chunk, offset, _) = locate(place);
+        let inner = self.outer.get(chunk / INNER).and_then(OnceLock::get);
+        let chunk = inner.and_then(|inner| inner.get(chunk % INNER)).and_then(OnceLock::get);
+        chunk.and_then(|chunk| chunk.get(offset..)).unwrap_or_default()
+    }
+
+    /// As [`Table::from`], the chunk made if need be. `None` beyond 2^24 places.
     pub(crate) fn make_from(&self, place: u32) -> Option<&[Words]> {
         self.make(place)?;
-        let (chunk, offset, _) = locate(place);
-        self.outer.get(chunk / INNER)?.get()?.get(chunk % INNER)?.get()?.get(offset..)
+        Some(self.from(place))
     }
 
     /// Bytes of the chunks that exist.

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tessera_engine::{ADDRESS, Bound, Engine, HelloRefusal, PolicySteps, Reading, Sees};
 use tessera_model::code::{CODE_FAILED, ProtocolCode};
 use tessera_model::limits::WIRE_FRAME_BYTES_MAX;
-use tessera_model::{HandleBytes, Limit, PermissionId, Reason, Receipt, Refusal, TenantId};
+use tessera_model::{CheckQuery, HandleBytes, Limit, PermissionId, Reason, Receipt, Refusal, TenantId};
 use tessera_relation::RELATION_BUDGET;
 use tessera_wire::{
     CheckBatch, DecisionBatchWriter, Fault, Frame, Hello, HelloReply, Kind, Outbox, PermissionName,
@@ -356,15 +356,10 @@ impl<'a> Asking<'a> {
     ) -> Result<(), Fault> {
         let id = frame.header.request_id;
         match kind {
-            Kind::Check => {
-                let query = frame.check()?;
-                self.sees(query.at_least)?;
-                self.entitled(query.handle)?;
-                self.afford(1)?;
-                self.checks += 1;
-                self.may_say(query.address)?;
-                out.decision(id, &self.engine.check(self.bound, &self.reading, &query))?;
-            }
+            Kind::Check => match frame.check_by_ids() {
+                Some(asked) => self.check(id, &asked.query(), out)?,
+                None => self.check(id, &frame.check()?, out)?,
+            },
             Kind::CheckBatch => {
                 let asked = frame.check_batch()?;
                 self.batch(&asked, batch)?;
@@ -405,6 +400,17 @@ impl<'a> Asking<'a> {
             | Kind::RelationDecision
             | Kind::Request(_) => return Err(WireError::KindUnknown.into()),
         }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn check(&mut self, id: u64, query: &CheckQuery<'_>, out: &mut Outbox) -> Result<(), Fault> {
+        self.sees(query.at_least)?;
+        self.entitled(query.handle)?;
+        self.afford(1)?;
+        self.checks += 1;
+        self.may_say(query.address)?;
+        out.decision(id, &self.engine.check(self.bound, &self.reading, query))?;
         Ok(())
     }
 

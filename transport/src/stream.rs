@@ -5,13 +5,15 @@ use crate::connection::Line;
 use crate::end::End;
 use bytes::Bytes;
 use quinn::{ReadError, RecvStream, SendStream};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 use tessera_wire::{Inbox, Outbox};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, timeout};
 
 /// LIMIT: chunks taken from a stream at once: about one datagram each, 64 KiB together.
 const CHUNKS_MAX: usize = 48;
@@ -84,31 +86,56 @@ impl Drop for Desk {
     }
 }
 
-/// When grown buffers are given back: after a while in which nobody spoke.
+/// A while that begins anew again and again, on one timer.
 /// COST: the timer is set once per while, not at every read.
-struct Rest {
+struct While {
     over: Pin<Box<Sleep>>,
-    span: Duration,
     armed: bool,
+}
+
+impl While {
+    fn new(span: Duration) -> Self {
+        Self { over: Box::pin(tokio::time::sleep(span)), armed: false }
+    }
+
+    fn arm(&mut self, until: Instant) {
+        self.armed = true;
+        self.over.as_mut().reset(until);
+    }
+
+    /// Waits for its end; for ever where it has not begun.
+    async fn over(&mut self) {
+        if self.armed {
+            self.over.as_mut().await;
+        } else {
+            std::future::pending().await
+        }
+    }
+}
+
+/// When grown buffers are given back: after a while in which nobody spoke.
+struct Rest {
+    quiet: While,
+    span: Duration,
     /// Whether something was read since the timer was set.
     heard: bool,
 }
 
 impl Rest {
     fn new(span: Duration) -> Self {
-        Self { over: Box::pin(tokio::time::sleep(span)), span, armed: false, heard: false }
+        Self { quiet: While::new(span), span, heard: false }
     }
 
     fn arm(&mut self) {
-        (self.armed, self.heard) = (true, false);
-        self.over.as_mut().reset(Instant::now() + self.span);
+        self.heard = false;
+        self.quiet.arm(Instant::now() + self.span);
     }
 
     /// The while is over: was it quiet?
     fn was_quiet(&mut self) -> bool {
         let quiet = !self.heard;
         if quiet {
-            self.armed = false
+            self.quiet.armed = false
         } else {
             self.arm()
         }
@@ -116,11 +143,24 @@ impl Rest {
     }
 }
 
+/// The while is over in which the rest of a frame had to come: whether it has waited so long, and is not another frame
+/// that began later.
+fn is_slow(rest_of_frame: &mut While, desk: &Desk) -> bool {
+    rest_of_frame.armed = false;
+    let Some(since) = desk.partial_since else { return false };
+    let until = since + desk.line.shared.limits.frame;
+    let slow = until <= Instant::now();
+    if !slow {
+        rest_of_frame.arm(until);
+    }
+    slow
+}
+
 /// What a stream woke up for.
 enum Woken {
     Chunks(Result<Option<usize>, ReadError>),
     Reply(Outbox),
-    Slow,
+    Frame,
     Rest,
     Draining,
 }
@@ -129,21 +169,26 @@ enum Woken {
 pub(crate) async fn run(line: Arc<Line>, mut send: SendStream, mut receive: RecvStream) -> Result<(), End> {
     let (replies, mut ready) = mpsc::channel(line.shared.limits.commands_in_flight.max(1));
     let (mut desk, mut rest) = (Desk::new(&line, replies), Rest::new(line.shared.limits.rest));
+    let mut rest_of_frame = While::new(line.shared.limits.frame);
     let mut chunks = [const { Bytes::new() }; CHUNKS_MAX];
     let mut draining = line.shared.draining.clone();
+    // Waited for once: a reader that comes and goes with every read costs two turns of a lock that all streams share.
+    let mut drained = std::pin::pin!(draining.wait_for(|draining| *draining));
     let mut drain_begun = false;
     loop {
-        if desk.count() && !rest.armed {
+        if desk.count() && !rest.quiet.armed {
             rest.arm();
         }
-        let frame_end = desk.partial_since.map(|since| since + line.shared.limits.frame);
+        if let Some(since) = desk.partial_since.filter(|_| !rest_of_frame.armed) {
+            rest_of_frame.arm(since + line.shared.limits.frame);
+        }
         let woken = tokio::select! {
             biased;
             Some(reply) = ready.recv(), if desk.running > 0 => Woken::Reply(reply),
             read = receive.read_chunks(&mut chunks) => Woken::Chunks(read),
-            _ = draining.wait_for(|draining| *draining), if !drain_begun => Woken::Draining,
-            () = until(frame_end), if frame_end.is_some() => Woken::Slow,
-            () = &mut rest.over, if rest.armed => Woken::Rest,
+            _ = &mut drained, if !drain_begun => Woken::Draining,
+            () = rest_of_frame.over() => Woken::Frame,
+            () = rest.quiet.over() => Woken::Rest,
         };
         let mut ended = false;
         match woken {
@@ -165,7 +210,8 @@ pub(crate) async fn run(line: Arc<Line>, mut send: SendStream, mut receive: Recv
             }
             Woken::Chunks(Ok(None)) => ended = true,
             Woken::Chunks(Err(_)) => return unused(&desk),
-            Woken::Slow => return Err(End::TOO_SLOW),
+            Woken::Frame if is_slow(&mut rest_of_frame, &desk) => return Err(End::TOO_SLOW),
+            Woken::Frame => {}
             Woken::Rest if rest.was_quiet() => desk.give_back(),
             Woken::Rest => {}
             Woken::Draining => drain_begun = true,
@@ -198,13 +244,6 @@ pub(crate) async fn run(line: Arc<Line>, mut send: SendStream, mut receive: Recv
     }
 }
 
-async fn until(end: Option<Instant>) {
-    match end {
-        Some(end) => sleep_until(end).await,
-        None => std::future::pending().await,
-    }
-}
-
 fn take(desk: &mut Desk, reply: &Outbox) {
     desk.running = desk.running.saturating_sub(1);
     desk.outbox.append(reply);
@@ -215,7 +254,14 @@ async fn write(line: &Line, send: &mut SendStream, outbox: &mut Outbox) -> Resul
     if outbox.is_empty() {
         return Ok(());
     }
-    let written = timeout(line.shared.limits.frame, send.write_all(outbox.as_bytes())).await;
+    let written = {
+        let mut writing = std::pin::pin!(send.write_all(outbox.as_bytes()));
+        // Mostly there is room: no clock is read and no timer made where nothing waits.
+        match poll_fn(|cx| Poll::Ready(writing.as_mut().poll(cx))).await {
+            Poll::Ready(written) => Ok(written),
+            Poll::Pending => timeout(line.shared.limits.frame, writing).await,
+        }
+    };
     outbox.clear();
     match written {
         Ok(Ok(())) => Ok(()),

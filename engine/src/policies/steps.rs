@@ -32,6 +32,7 @@ impl PolicySteps {
 
     /// The steps since then.
     #[must_use]
+    #[inline]
     pub fn steps(&self) -> u64 {
         TAKEN.get().wrapping_sub(self.before)
     }

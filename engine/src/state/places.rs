@@ -1,7 +1,7 @@
 //! Which places are free: derived, never stored. A place is named in the event that fills it.
 
 use crate::check::{Live, halves};
-use crate::table::{ALIVE, Fields};
+use crate::table::{ALIVE, Fields, Words};
 use tessera_model::limits::PLACES_MAX;
 use tessera_model::{Generation, Place, UnixMillis};
 
@@ -58,30 +58,54 @@ impl Places {
     }
 
     /// Looks at up to `budget` places and lists those whose life is over at `now`; gives them, with what
-    /// they hold.
-    pub(super) fn sweep(
+    /// they hold. A wake looks at all of them: `words` gives those from a place on that lie behind one another.
+    pub(super) fn sweep<'t>(
         &mut self,
         budget: usize,
         now: UnixMillis,
-        read: impl Fn(u32) -> Fields,
+        words: impl Fn(u32) -> &'t [Words],
         is_cut: impl Fn(&Live) -> bool,
     ) -> Vec<(u32, Fields)> {
         let mut found = Vec::new();
-        for _ in 0..budget.min(self.unused as usize) {
-            let place = self.hand;
-            self.hand = if self.hand + 1 < self.unused { self.hand + 1 } else { 0 };
-            if self.is_listed(place) {
-                continue;
+        let mut left = u32::try_from(budget).unwrap_or(u32::MAX).min(self.unused);
+        while left > 0 {
+            let row = words(self.hand);
+            let most = left.min(self.unused.saturating_sub(self.hand));
+            let many = u32::try_from(row.len()).unwrap_or(u32::MAX).min(most);
+            for (place, words) in (self.hand..).zip(row).take(many as usize) {
+                self.look(place, words.read(), (now, &is_cut), &mut found);
             }
-            let fields = read(place);
-            let [w0, ..] = fields;
-            let live = Live::of(&fields);
-            if w0 & ALIVE == 0 || live.clock(now).is_err() || is_cut(&live) {
-                self.ended(place);
-                found.push((place, fields));
+            if many == 0 {
+                // Nobody ever had a place of this chunk.
+                self.look(self.hand, Fields::default(), (now, &is_cut), &mut found);
             }
+            let seen = many.max(1);
+            self.hand = self.hand.saturating_add(seen);
+            if self.hand >= self.unused {
+                self.hand = 0;
+            }
+            left = left.saturating_sub(seen);
         }
         found
+    }
+
+    #[inline(always)]
+    fn look(
+        &mut self,
+        place: u32,
+        fields: Fields,
+        (now, is_cut): (UnixMillis, &impl Fn(&Live) -> bool),
+        found: &mut Vec<(u32, Fields)>,
+    ) {
+        if self.is_listed(place) {
+            return;
+        }
+        let [w0, ..] = fields;
+        let live = Live::of(&fields);
+        if w0 & ALIVE == 0 || live.clock(now).is_err() || is_cut(&live) {
+            self.ended(place);
+            found.push((place, fields));
+        }
     }
 
     fn is_listed(&self, place: u32) -> bool {

@@ -330,7 +330,6 @@ impl State {
     /// Looks for places whose life is over, so that they can be used again.
     pub(crate) fn sweep(&mut self, budget: usize, now: UnixMillis) {
         let (table, root) = (&self.table, &self.root);
-        let read = |place: u32| table.place(place).map(crate::table::Words::read).unwrap_or_default();
         // Places beside one another are often of one subject, whose line is looked up once.
         let last = std::cell::Cell::new(None);
         let of_subject = |subject: SubjectIndex| {
@@ -349,7 +348,7 @@ impl State {
             let (gone, cut) = of_subject(live.subject);
             gone || !live.key && (live.cut_off < cut || live.cut_off < root.cut_off)
         };
-        for (place, fields) in self.places.sweep(budget, now, read, is_cut) {
+        for (place, fields) in self.places.sweep(budget, now, |place| table.from(place), is_cut) {
             self.unlink(Place(place), &fields);
         }
     }

@@ -1,9 +1,9 @@
 //! Buckets read ahead: while one is decoded and taken over, the next ones are read and verified on another thread.
 //!
-//! Reading is more than half of a wake and the rest the other part, and neither needs what the other has not given yet.
+//! Reading is about half of a wake and the rest the other part, and neither needs what the other has not given yet.
 //! They come in the order in which they are listed, and what does not read ends them there, as on one thread.
 
-use super::read::{BucketKeys, bucket, decode, fetch};
+use super::read::{BucketKeys, Fetched, bucket, decode, fetch};
 use super::schema::Listed;
 use crate::error::StorageError;
 use crate::store::{Bucket, BucketKind};
@@ -13,10 +13,32 @@ use std::thread::{Builder, scope};
 use tessera_model::TenantId;
 
 /// LIMIT: buckets of places that are read on one thread: another one is worth its start, some 50 us, and its memory only
-/// where there are more of them. One takes some 200 us; of the other kinds there are many small ones.
+/// where there are more of them; of the other kinds there are many small ones.
 const ALONE_MAX: usize = 3;
-/// LIMIT: buckets that are read and not taken yet: some 250 KiB each.
+/// LIMIT: buckets that are read and not taken yet: some 64 to 250 KiB each.
 const AHEAD: usize = 4;
+
+/// What the thread that reads hands over.
+enum Read<'a> {
+    /// Verified; whoever takes it over decodes it out of the page that it was read into.
+    Verified(&'a Listed, Fetched),
+    /// Command ids, which stay in the memory that they are decoded into: that is most of their cost, and whoever takes
+    /// places over has more to do than the one that reads.
+    Decoded(Bucket),
+}
+
+fn read<'a>(
+    transaction: &ReadTransaction,
+    tenant: TenantId,
+    listed: &'a Listed,
+    keys: &BucketKeys,
+) -> Result<Read<'a>, StorageError> {
+    let found = fetch(transaction, tenant, listed)?;
+    if listed.kind == BucketKind::Commands {
+        return decode(tenant, listed, &found, Some(keys)).map(Read::Decoded);
+    }
+    Ok(Read::Verified(listed, found))
+}
 
 /// Gives the listed buckets to `sink`, in their order.
 pub(crate) fn each(
@@ -31,7 +53,7 @@ pub(crate) fn each(
             let (send, receive) = sync_channel(AHEAD);
             let all = move || {
                 for listed in listed {
-                    let found = fetch(transaction, tenant, listed).map(|found| (listed, found));
+                    let found = read(transaction, tenant, listed, keys);
                     let last = found.is_err();
                     // Whoever takes them has had enough, or there is nothing behind this one.
                     if send.send(found).is_err() || last {
@@ -41,8 +63,12 @@ pub(crate) fn each(
             };
             let reader = Builder::new().name("tessera-ahead".into()).spawn_scoped(scope, all).ok()?;
             let taken = receive.into_iter().try_for_each(|found| {
-                let (listed, found) = found?;
-                decode(tenant, listed, &found, Some(keys)).map(&mut *sink)
+                let bucket = match found? {
+                    Read::Verified(listed, found) => decode(tenant, listed, &found, Some(keys))?,
+                    Read::Decoded(bucket) => bucket,
+                };
+                sink(bucket);
+                Ok(())
             });
             reader.join().unwrap_or_else(|panicked| std::panic::resume_unwind(panicked));
             Some(taken)

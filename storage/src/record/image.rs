@@ -1,30 +1,31 @@
-//! Images as records: places and command ids of one size each, behind one another as they lie in memory.
+//! Images as records: places and command ids, behind one another in the order in which they lie in memory.
 //!
 //! A part of a bucket says in its header which form it has: a list of events, or one of these. They are read in one
 //! pass without a look at anything else, because waking a tenant is mostly this.
 
 use super::bucket::{self, AROUND_BYTES};
 use super::field::{Field, Reader, RecordError};
+use super::places;
 use crate::bucket::{Bucket, BucketKind, Image};
 use crate::seal::{AROUND_BYTES as AROUND_BYTES_OF_PART, Part};
-use tessera_model::limits::{BUCKET_BYTES_MAX, BUCKET_PLACES, PLACES_MAX};
+use tessera_model::limits::BUCKET_BYTES_MAX;
 use tessera_model::record::CommandIdRecord;
-use tessera_model::{CommandId, Event, PlaceImage, Revision};
+use tessera_model::{CommandId, Event, Revision};
 
 /// The form of a part that is a list of events.
 pub(crate) const EVENTS: u8 = 0;
-/// The form of a part that is an image of places.
-const PLACES: u8 = 1;
+/// The form of a part that is an image of places. (1 was one that told every word of each.)
+const PLACES: u8 = 3;
 /// The form of a part that is an image of command ids.
 const COMMANDS: u8 = 2;
-/// Bytes of a place: seven words of 8 and three of 4. LIMIT: 3,500 of them are one part, 232 KiB.
-const PLACE_BYTES: usize = 68;
+/// LIMIT: bytes of one part.
+pub(super) const PART_BYTES_MAX: usize = BUCKET_BYTES_MAX - AROUND_BYTES;
 /// Bytes of a command id: 16, and its revision.
 const COMMAND_BYTES: usize = 24;
 /// Hash bytes of a command, which stand sealed: they tell who guesses the whole of it.
 const HASH_BYTES: usize = 8;
 /// LIMIT: command ids of one part.
-const COMMANDS_MAX: usize = (BUCKET_BYTES_MAX - AROUND_BYTES) / (COMMAND_BYTES + HASH_BYTES);
+const COMMANDS_MAX: usize = PART_BYTES_MAX / (COMMAND_BYTES + HASH_BYTES);
 
 /// LIMIT: parts whose room is asked for at once: 8 MiB of ids, and a list of parts is not believed beyond it.
 const PARTS_AHEAD: usize = 32;
@@ -37,10 +38,8 @@ pub(crate) fn parts(bucket: &Bucket) -> Vec<(u8, bucket::Part)> {
         Image::Places(places) => {
             // What stands behind the last place that was used is not there.
             let used = places.iter().rposition(|place| !place.is_unused()).map_or(0, |last| last + 1);
-            let mut body = Vec::with_capacity(used * PLACE_BYTES);
-            places.iter().take(used).for_each(|place| put_place(place, &mut body));
-            if !body.is_empty() {
-                parts.push((PLACES, open(body)));
+            if let Some(places) = places.get(..used).filter(|places| !places.is_empty()) {
+                parts.push((PLACES, open(places::put(places))));
             }
         }
         Image::Commands(ids) => {
@@ -61,11 +60,6 @@ pub(crate) fn parts(bucket: &Bucket) -> Vec<(u8, bucket::Part)> {
 /// A part in which nothing is private.
 const fn open(body: Vec<u8>) -> bucket::Part {
     bucket::Part { body, private: Vec::new() }
-}
-
-fn put_place(place: &PlaceImage, body: &mut Vec<u8>) {
-    place.words.iter().for_each(|word| word.put(body));
-    place.refresh.iter().for_each(|word| word.put(body));
 }
 
 /// A part that was read, but for what is private of it, which stands sealed behind it.
@@ -156,7 +150,7 @@ fn take_image(form: u8, body: &[u8], bucket: &mut Bucket, parts: usize) -> Resul
         // An image stands before all events.
         PLACES | COMMANDS if !bucket.events.is_empty() => Err(RecordError::BadHeader),
         PLACES if bucket.kind == BucketKind::Places && bucket.image == Image::None => {
-            bucket.image = Image::Places(take_places(bucket.no, body)?);
+            bucket.image = Image::Places(places::take(bucket.no, body)?);
             Ok(())
         }
         COMMANDS if bucket.kind == BucketKind::Commands => {
@@ -177,47 +171,6 @@ fn take_image(form: u8, body: &[u8], bucket: &mut Bucket, parts: usize) -> Resul
 /// Room for the ids of so many parts, as far as it is asked for before any of them was read.
 fn room(parts: usize) -> usize {
     COMMANDS_MAX * parts.min(PARTS_AHEAD)
-}
-
-fn take_places(no: u32, body: &[u8]) -> Result<Vec<PlaceImage>, RecordError> {
-    let (all, rest) = body.as_chunks::<PLACE_BYTES>();
-    if !rest.is_empty() || all.is_empty() {
-        return Err(RecordError::Short);
-    }
-    let first =
-        no.checked_mul(BUCKET_PLACES).filter(|first| *first < PLACES_MAX).ok_or(RecordError::OverCap)?;
-    let most = PLACES_MAX.saturating_sub(first).min(BUCKET_PLACES);
-    if all.len() > usize::try_from(most).unwrap_or(usize::MAX) {
-        return Err(RecordError::OverCap);
-    }
-    let mut places = Vec::with_capacity(all.len());
-    // One look at all of them behind the loop: a branch in it would cost a tenth of it.
-    let mut sound = true;
-    for bytes in all {
-        let place = take_place(bytes);
-        sound &= place.is_sound();
-        places.push(place);
-    }
-    let used = places.last().is_some_and(|place| !place.is_unused());
-    if sound && used { Ok(places) } else { Err(RecordError::BadNumber) }
-}
-
-fn take_place(bytes: &[u8; PLACE_BYTES]) -> PlaceImage {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let (more, _) = rest.as_chunks::<4>();
-    let mut place = PlaceImage::default();
-    for (to, from) in place.words.iter_mut().zip(words) {
-        *to = u64::from_le_bytes(*from);
-    }
-    let [.., last] = words else { return place };
-    // The eighth word of the bytes is the first two of the refresh.
-    let [a, b, c, d, e, f, g, h] = *last;
-    let third = more.first().copied().unwrap_or_default();
-    let refresh = [[a, b, c, d], [e, f, g, h], third];
-    for (to, from) in place.refresh.iter_mut().zip(refresh) {
-        *to = u32::from_le_bytes(from);
-    }
-    place
 }
 
 /// Appends command ids, which stand in the order of their bytes, each once.
@@ -254,8 +207,9 @@ pub(crate) use tests::samples;
 mod tests {
     use super::*;
     use crate::record::samples::place;
+    use tessera_model::limits::{BUCKET_PLACES, PLACES_MAX};
     use tessera_model::refresh::EndReason;
-    use tessera_model::{Generation, Place};
+    use tessera_model::{Generation, Place, PlaceImage};
 
     fn places(count: usize) -> Vec<PlaceImage> {
         let alive = PlaceImage::of(&place());
@@ -348,7 +302,11 @@ mod tests {
     fn what_is_read_has_one_form() {
         for bucket in samples().into_iter().filter(|bucket| !bucket.image.is_empty()) {
             let (form, whole) = parts(&bucket).swap_remove(0);
-            let whole = whole.body.get(..700.min(whole.body.len() / 68 * 68)).unwrap_or_default();
+            // Some whole rows.
+            let whole = match form {
+                PLACES => places::put(&places(11)),
+                _ => whole.body.chunks_exact(COMMAND_BYTES).take(30).flatten().copied().collect(),
+            };
             let cuts = (0..whole.len()).map(|len| whole[..len].to_vec());
             let turns = (0..whole.len() * 8).map(|bit| {
                 let mut turned = whole.to_vec();
@@ -386,11 +344,11 @@ mod tests {
         assert_eq!(refused(BucketKind::Places, 0, &[place.clone(), place.clone()]), header);
         assert_eq!(refused(BucketKind::Places, 0, &[event.clone(), place.clone()]), header);
         assert_eq!(refused(BucketKind::Commands, 0, &[event, commands.clone()]), header);
-        assert_eq!(refused(BucketKind::Places, 0, &[(3, place.1.clone())]), header);
+        assert_eq!(refused(BucketKind::Places, 0, &[(1, place.1.clone())]), header);
         let cap = Some(RecordError::OverCap);
         let last = (PLACES_MAX - 1) / BUCKET_PLACES;
         let room = PLACES_MAX - last * BUCKET_PLACES;
-        let many = |count: u32| [(PLACES, place.1.repeat(count as usize))];
+        let many = |count: u32| [(PLACES, places::put(&places(count as usize)))];
         assert_eq!(refused(BucketKind::Places, last, &many(room)), None);
         assert_eq!(refused(BucketKind::Places, last, &many(room + 1)), cap);
         assert_eq!(refused(BucketKind::Places, last + 1, &many(1)), cap);

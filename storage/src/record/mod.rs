@@ -14,6 +14,7 @@ pub(crate) mod field;
 pub(crate) mod frame;
 pub(crate) mod image;
 pub(crate) mod noun;
+mod places;
 mod plain;
 mod policy;
 pub(crate) mod row;

@@ -49,6 +49,7 @@ impl Inbox {
     ///
     /// # Errors
     /// [`WireError::BadHeader`] or [`WireError::FrameTooLarge`]: nothing after it can be read.
+    #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, WireError> {
         let rest = self.bytes.get(self.start..).unwrap_or_default();
         let Some((head, rest)) = rest.split_first_chunk::<HEADER_BYTES>() else { return Ok(None) };

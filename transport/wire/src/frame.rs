@@ -61,6 +61,7 @@ impl Frame<'_> {
     ///
     /// # Errors
     /// [`WireError::KindUnknown`].
+    #[inline]
     pub fn kind(&self) -> Result<Kind, WireError> {
         Kind::from_number(self.header.kind).ok_or(WireError::KindUnknown)
     }

@@ -24,6 +24,7 @@ macro_rules! kinds {
 
             /// The kind with this number.
             #[must_use]
+            #[inline]
             pub fn from_number(number: u16) -> Option<Self> {
                 match number {
                     $($number => Some(Self::$name),)*

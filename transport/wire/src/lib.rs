@@ -56,6 +56,7 @@ mod walk;
 
 pub use batch::{CheckBatch, CheckBatchItems, DecisionBatch, DecisionBatchWriter};
 pub use catalogue::{EntryRow, EntryUseRow, ServiceRow};
+pub use check::CheckByIds;
 pub use elevation::{ActingRow, ChallengeRow, DevicePolicyRow, DeviceRow, RequestRow};
 pub use fault::{Fault, WireError};
 pub use fields::{FIELD_KINDS, FieldsReader, FieldsWriter, Head, TENANT_OF_CONNECTION};

@@ -71,6 +71,20 @@ impl Outbox {
         self.bytes.extend_from_slice(&other.bytes);
     }
 
+    /// Writes one frame whose payload is so many words, an even number.
+    /// COST: each is stored where it goes: what is put together elsewhere and copied waits for its parts.
+    pub(crate) fn flat<const WORDS: usize>(&mut self, kind: Kind, request_id: u64, payload: [u64; WORDS]) {
+        const { assert!(WORDS.is_multiple_of(2) && WORDS < 1_024) };
+        let bytes = u32::try_from(WORDS * 8).unwrap_or_default();
+        let first = u64::from(bytes) | u64::from(kind.number()) << 32;
+        let start = self.bytes.len();
+        self.bytes.resize(start + HEADER_BYTES + WORDS * 8, 0);
+        let (places, _) = self.bytes.as_mut_slice().get_mut(start..).unwrap_or_default().as_chunks_mut();
+        for (to, from) in places.iter_mut().zip([first, request_id].into_iter().chain(payload)) {
+            *to = from.to_le_bytes();
+        }
+    }
+
     /// Writes one frame: header, payload, padding. On failure nothing is written.
     pub(crate) fn payload<T>(&mut self, kind: Kind, request_id: u64, payload: &T) -> Result<(), WireError>
     where
