@@ -57,6 +57,7 @@ mod sync;
 mod table;
 #[cfg(test)]
 mod table_test;
+mod through;
 mod usage;
 mod used;
 mod view;
@@ -73,8 +74,8 @@ pub use {
     groups::Way, house::EngineConfig, house::PLANTED, list::Listing, list::Page, policed::About,
     policies::Brought, policies::PolicyParts, policies::PolicySaid, policies::PolicySteps, policies::Tried,
     possession::DeviceShown, read::PermissionList, related::RelatedSubjects, resource::Resource,
-    review::Held, review::Reviewed, review::Told, review::Who, seam::Clock, seam::Entropy, sight::PEOPLE,
-    sight::Seen, submit::SubmitError, tessera_policy::Facts,
-    tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure, view::Reading, view::Sees, view::View,
-    watch::events::*, watch::*,
+    review::Held, review::Review, review::ReviewPlace, review::Reviewed, review::Told, review::Who,
+    seam::Clock, seam::Entropy, sight::PEOPLE, sight::Seen, submit::SubmitError, tessera_policy::Facts,
+    tessera_policy_cedar::PolicyError as PolicyFault, through::Cut, through::Through, usage::Figure,
+    view::Reading, view::Sees, view::View, watch::events::*, watch::*,
 };

@@ -19,6 +19,11 @@ impl State {
         self.root.rules.permission(PermissionRef::Name(name))
     }
 
+    /// Refuses to call something new by a name that reads as an id.
+    pub(super) fn may_be_called(name: &Name) -> Result<(), Refusal> {
+        if name.reads_as_id() { Err(Refusal::BuiltIn) } else { Ok(()) }
+    }
+
     pub(super) fn role_id(&self, name: &Name) -> Result<RoleId, Refusal> {
         self.root.role_names.get(name).copied().ok_or(Refusal::RoleUnknown)
     }
