@@ -43,16 +43,13 @@ impl State {
         }
     }
 
-    /// As [`State::look_up`], whoever would have registered them: what only cuts names what there is. A beginning may
-    /// match nothing yet.
+    /// As [`State::look_up`], and exact names whoever would have registered them: what only cuts names what there is. A
+    /// beginning or a scope may match nothing yet.
     pub(super) fn look_up_all(&self, patterns: &[Pattern], held: &[Pattern]) -> Result<(), Refusal> {
         let mut fresh = patterns.iter().filter(|pattern| !held.contains(pattern));
-        let is_unknown = |pattern: &Pattern| {
-            let name = pattern.exact().is_some_and(|name| self.permission_id(name).is_none());
-            let scope = |scope: Scope<'_>| scope.is_literal() && !self.root.rules.reaches_any(&scope);
-            name || pattern.scope().is_some_and(scope)
-        };
-        if fresh.any(is_unknown) { Err(Refusal::PermissionUnknown) } else { Ok(()) }
+        let is_unknown =
+            |pattern: &Pattern| pattern.exact().is_some_and(|name| self.permission_id(name).is_none());
+        if fresh.any(is_unknown) { Err(Refusal::PermissionUnknown) } else { self.look_up(patterns, held) }
     }
 
     /// Refuses scopes with filters where nothing compares these.

@@ -7,9 +7,6 @@ use crate::problem::Problem;
 use tessera_engine::{Bound, Reading};
 use tessera_model::{CommandKind, Name, Pattern, Refusal};
 
-/// The fields that hold patterns of permissions.
-const PATTERNS: [&str; 2] = ["patterns", "ceiling"];
-
 /// A problem with a command, told at the field that it is about, where that can be found.
 pub(crate) fn placed(
     shared: &Shared,
@@ -43,13 +40,11 @@ fn unknown(reading: &Reading<'_>, kind: CommandKind, input: &Input) -> Option<St
         let at = entries.iter().position(|entry| entry.replaced_by.as_ref().is_some_and(|by| !there(by)))?;
         return Some(format!("entries/{at}/replaced_by"));
     }
-    let is_unknown = |pattern: &Pattern| match (pattern.exact(), pattern.scope()) {
-        (Some(name), _) => !is_known(name),
-        (None, Some(scope)) => scope.is_literal() && !reading.reaches(&scope),
-        (None, None) => false,
+    let patterns = input.patterns("patterns").ok()?;
+    let name = |pattern: &Pattern| pattern.exact().is_some_and(|name| !is_known(name));
+    let scope = |pattern: &Pattern| {
+        pattern.scope().is_some_and(|scope| scope.is_literal() && !reading.reaches(&scope))
     };
-    PATTERNS.into_iter().find_map(|field| {
-        let at = input.patterns(field).ok()?.iter().position(is_unknown)?;
-        Some(format!("{field}/{at}"))
-    })
+    let at = patterns.iter().position(name).or_else(|| patterns.iter().position(scope))?;
+    Some(format!("patterns/{at}"))
 }

@@ -387,6 +387,8 @@ mod tests {
                 "entry 2",
             ),
             (r#"{"entries": [{"permission": "a", "replaced_by": "b"}]}"#, "deprecated"),
+            (r#"{"entries": [{"permission": "a"}, {"permission": "b"}, {"permission": "a"}]}"#, "entry 3"),
+            (r#"{"entries": [{"permission": "a", "labels": {"en-x": "B"}}]}"#, "label of en-x"),
             (r#"{"entries": [{"permission": "a", "label": "x"}]}"#, "unknown field"),
         ] {
             let told = entries(bad).expect_err(bad);

@@ -94,6 +94,12 @@ mod tests {
         for (bad, why) in [
             ("[]", "invalid"),
             (r#"{"endpoints": [{"method": "get", "path": "/", "needs": "a"}]}"#, "endpoint 1: get /"),
+            (r#"{"endpoints": [{"method": "get", "path": "/", "needs": "a"}]}"#, "its method"),
+            (r#"{"endpoints": [{"method": "GET", "path": "a", "needs": "a"}]}"#, "its path"),
+            (
+                r#"{"endpoints": [{"method": "GET", "path": "/a/*", "needs": "a"}, {"method": "GET", "path": "/*/b", "needs": "a"}]}"#,
+                "endpoint 1 and endpoint 2",
+            ),
             (r#"{"endpoints": [{"method": "GET", "path": "/", "needs": "scope=a//b"}]}"#, "at byte 2"),
             (r#"{"endpoints": [{"method": "GET", "path": "/", "needs": "a*"}]}"#, "endpoint 1"),
             (r#"{"endpoints": [{"method": "GET", "path": "/"}]}"#, "missing field"),

@@ -247,40 +247,47 @@ async fn tell(
 /// What cuts the session or key that was asked through, in a line and as an object.
 fn cut(row: &ExplainRow) -> Option<(String, Value)> {
     let told = row.told.as_deref();
-    let named = told.unwrap_or_default();
-    let covers = row.patterns.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let (named, covers) = (told.unwrap_or_default(), texts(&row.patterns));
     let through = covers.join(", ");
     Some(match row.kind {
         RESTRICTION => (
             format!("It covers {through} alone: open a session, or make a key, that covers more."),
-            json!({ "by": "restriction", "covers": covers }),
+            as_object("restriction", row),
         ),
         LEVEL => (
             format!(
                 "Its device is trusted as {named}, and there {through} alone is let through: tessera device limit-level, tessera device trust."
             ),
-            json!({ "by": "level", "level": told, "covers": covers }),
+            as_object("level", row),
         ),
-        DEVICE if covers.is_empty() => (
-            format!("Its device {named} was revoked."),
-            json!({ "by": "device", "device": told, "covers": covers }),
-        ),
+        DEVICE if covers.is_empty() => (format!("Its device {named} was revoked."), as_object("device", row)),
         DEVICE => (
             format!("The ceiling of its device {named} lets through {through} alone: tessera device limit."),
-            json!({ "by": "device", "device": told, "covers": covers }),
+            as_object("device", row),
         ),
         ACTOR => (
             format!(
                 "{} acts in it, and may not do that: tessera explain tells why.",
                 told.unwrap_or("Somebody else")
             ),
-            json!({ "by": "actor", "actor": told }),
+            as_object("actor", row),
         ),
         NETWORKS => (
             format!("It is used from {named} alone: say from where with --asked-from."),
-            json!({ "by": "networks", "networks": named.split(", ").collect::<Vec<_>>() }),
+            as_object("networks", row),
         ),
         _ => return None,
+    })
+}
+
+/// The same as an object: what is not of its kind is null.
+fn as_object(by: &str, row: &ExplainRow) -> Value {
+    let told = |kind: &str| row.told.as_deref().filter(|_| by == kind);
+    let networks = told("networks").map(|told| told.split(", ").collect::<Vec<_>>());
+    let covers = texts(&row.patterns);
+    json!({
+        "by": by, "covers": covers, "level": told("level"), "device": told("device"), "actor": told("actor"),
+        "networks": networks,
     })
 }
 
