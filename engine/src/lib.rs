@@ -57,7 +57,6 @@ mod sync;
 mod table;
 #[cfg(test)]
 mod table_test;
-mod through;
 mod usage;
 mod used;
 mod view;
@@ -69,13 +68,13 @@ pub use {
     bound::HelloRefusal, catalogue::Entry as CatalogueEntry, catalogue::EntryUse, catalogue::UsedBy,
     cursor::Cursors, decide::Decided, decide::OfSubject, directory::Entry, directory::Standing,
     directory::Trouble, door::KeyFound, door::Rotation, elevations::*, engine::Engine, engine::EngineUsage,
-    engine::StartError, explain::Because, explain::Draft, explain::Explained, explain::Related, explain::Why,
-    front::Errand, front::Stranger, groups::MemberFound, groups::MembershipFound, groups::RoleUse,
-    groups::Way, house::EngineConfig, house::PLANTED, list::Listing, list::Page, policed::About,
-    policies::Brought, policies::PolicyParts, policies::PolicySaid, policies::PolicySteps, policies::Tried,
-    possession::DeviceShown, read::PermissionList, related::RelatedSubjects, resource::Resource,
-    review::Held, review::Review, review::ReviewPlace, review::Reviewed, review::Told, review::Who,
-    seam::Clock, seam::Entropy, sight::PEOPLE, sight::Seen, submit::SubmitError, tessera_policy::Facts,
-    tessera_policy_cedar::PolicyError as PolicyFault, through::Cut, through::Through, usage::Figure,
-    view::Reading, view::Sees, view::View, watch::events::*, watch::*,
+    engine::StartError, explain::*, front::Errand, front::Stranger, groups::MemberFound,
+    groups::MembershipFound, groups::RoleUse, groups::Way, house::EngineConfig, house::PLANTED,
+    list::Listing, list::Page, policed::About, policies::Brought, policies::PolicyParts,
+    policies::PolicySaid, policies::PolicySteps, policies::Tried, possession::DeviceShown,
+    read::PermissionList, related::RelatedSubjects, resource::Resource, review::Held, review::Review,
+    review::ReviewPlace, review::Reviewed, review::Told, review::Who, seam::Clock, seam::Entropy,
+    sight::PEOPLE, sight::Seen, submit::SubmitError, tessera_policy::Facts,
+    tessera_policy_cedar::PolicyError as PolicyFault, usage::Figure, view::Reading, view::Sees, view::View,
+    watch::events::*, watch::*,
 };

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use support::{House, Tenant, name};
 use tessera_client::wire::{
     ClientRow, GrantRow, HolderRow, KeyRow, PermissionRow, Request, RoleRow, SessionRow, Shape, SubjectRow,
-    TenantRow, WorkspaceRow,
+    WorkspaceRow,
 };
-use tessera_client::{Client, ClientError, Pages};
+use tessera_client::{Client, Pages};
 use tessera_model::record::SubjectKind;
 use tessera_model::refresh::ClientTerms;
 use tessera_model::{Deadline, Name, Pattern, Private, PublicId};

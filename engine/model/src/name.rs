@@ -1,6 +1,5 @@
 //! Names that callers choose, and patterns of permission names.
 
-use crate::id::PublicId;
 use crate::limits::{NAME_BYTES_MAX, PATTERN_BYTES_MAX};
 use crate::scope::{FilterTarget, Scope, ScopeError, Written};
 use std::fmt;
@@ -99,13 +98,6 @@ impl Name {
             && self.0.bytes().all(plain)
             && !self.0.starts_with('-')
             && !self.0.ends_with('-')
-    }
-
-    /// Whether it reads as an id: a number, or a public id. Something new is not called so, for nobody could tell which
-    /// of both is meant.
-    #[must_use]
-    pub fn reads_as_id(&self) -> bool {
-        self.0.bytes().all(|byte| byte.is_ascii_digit()) || PublicId::parse(&self.0).is_some()
     }
 
     /// The text.

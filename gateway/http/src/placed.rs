@@ -5,7 +5,7 @@ use crate::door::Shared;
 use crate::input::Input;
 use crate::problem::Problem;
 use tessera_engine::{Bound, Reading};
-use tessera_model::{CommandKind, Name, Pattern, Refusal};
+use tessera_model::{CommandKind, Name, Pattern, PublicId, Refusal};
 
 /// A problem with a command, told at the field that it is about, where that can be found.
 pub(crate) fn placed(
@@ -20,7 +20,7 @@ pub(crate) fn placed(
         ask::view(shared, bound).ok().and_then(|view| unknown(&shared.engine.read(&view), kind, input))
     } else if problem.code == Refusal::BuiltIn.code() {
         let named = input.name("name").ok().flatten();
-        named.filter(Name::reads_as_id).map(|_| "name".to_owned())
+        named.filter(|name| PublicId::is_read_in(name.as_str())).map(|_| "name".to_owned())
     } else {
         None
     };

@@ -7,11 +7,11 @@ use crate::reach::{Reach, Settled, TenantRef};
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 use tessera_client::wire::{
-    Made, Page, Request, Resolve, SessionRow, Shape, SubjectRow, TENANT_OF_CONNECTION, TenantRow,
+    Made, Page, Request, SessionRow, Shape, SubjectRow, TENANT_OF_CONNECTION, TenantRow,
 };
 use tessera_client::{Client, ClientError};
 use tessera_model::limits::PAGE_ROWS_MAX;
-use tessera_model::{CommandId, Identifier, Name, Pattern, Private, PublicId, Refusal, TenantId, UnixMillis};
+use tessera_model::{CommandId, Identifier, Private, PublicId, Refusal, TenantId, UnixMillis};
 
 /// A connection that is bound to a tenant, or to none.
 pub(crate) struct Link {
@@ -125,35 +125,9 @@ impl Link {
         let id = next.unwrap_or_else(|| self.client.command_id());
         let done = self.client.request_again(TENANT_OF_CONNECTION, id, request).await;
         match done {
-            Err(ClientError::Refused(Refusal::PermissionUnknown)) => {
-                Err(self.unknown(patterns_of(request)).await)
-            }
+            Err(ClientError::Refused(Refusal::PermissionUnknown)) => Err(self.unknown(request).await),
             done => done.map_err(|error| self.told(&error)),
         }
-    }
-
-    /// That there is no such permission, with the names among the patterns that are none.
-    async fn unknown(&self, patterns: &[Pattern]) -> CtlError {
-        let told = self.told(&ClientError::Refused(Refusal::PermissionUnknown));
-        let mut unknown = Vec::new();
-        for name in patterns.iter().filter_map(|pattern| Name::new(pattern.exact()?).ok()) {
-            // What cannot be asked is not told.
-            if !self.knows(&name).await.unwrap_or(true) {
-                unknown.push(name.to_string());
-            }
-        }
-        if unknown.is_empty() {
-            told
-        } else {
-            told.saying(format!("no such permission: {}", unknown.join(", ")))
-        }
-    }
-
-    /// Whether a permission of this name is registered.
-    pub(crate) async fn knows(&self, permission: &Name) -> Result<bool, CtlError> {
-        let asked = [Resolve::Permission(permission.as_str())];
-        let found = self.client.resolve(&asked).await.map_err(|error| self.told(&error))?;
-        Ok(found.ids.first().is_some_and(|id| *id != 0))
     }
 
     /// A page of a list.
@@ -228,21 +202,6 @@ impl std::fmt::Display for Who {
             Self::Id(id) => id.fmt(f),
             Self::Identifier(identifier) => f.write_str(identifier.typed()),
         }
-    }
-}
-
-/// What a command names of permissions where it only cuts.
-fn patterns_of(request: &Request) -> &[Pattern] {
-    if let Request::CreateKey { patterns, .. }
-    | Request::RotateKey { patterns, .. }
-    | Request::SetCeiling { patterns, .. }
-    | Request::LimitDevice { patterns, .. }
-    | Request::LimitTrust { patterns, .. }
-    | Request::Impersonate { patterns, .. } = request
-    {
-        patterns
-    } else {
-        &[]
     }
 }
 

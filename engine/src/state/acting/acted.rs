@@ -78,6 +78,22 @@ impl State {
         })
     }
 
+    /// Whether a session that is denied lies there still, and neither a cut-off nor time nor a deletion keeps it and whoever
+    /// acts in it from coming back.
+    fn could_come_back(&self, life: (Place, Generation), now: UnixMillis) -> bool {
+        let lives = |(place, generation): (Place, Generation)| {
+            let fields = self.place(place);
+            let ([head, ..], live) = (fields, Live::of(&fields));
+            let line = self.root.rules.line(live.subject);
+            let held = head & ALIVE != 0 && crate::check::halves(head).0 == generation.0;
+            let stays = line.is_some_and(|line| line.status() != SubjectStatus::Deleted);
+            (held && stays && !self.is_cut(&live) && live.clock(now).is_ok()).then_some((live, line))
+        };
+        let (Some((live, _)), Some(acting)) = (lives(life), self.acting(life)) else { return false };
+        let by = lives(acting.by).and_then(|(_, line)| line);
+        by.is_some_and(|line| live.cut_off >= line.cut_off())
+    }
+
     /// Whether a session in which somebody acts could be used from some address, where what lets them act counts from some
     /// networks alone. Networks lie in one another or apart, so that the first addresses of all of them are all that
     /// matter.
@@ -115,9 +131,8 @@ impl State {
         let mut events = Vec::new();
         for (record, end) in ends.take(ENDS_MAX) {
             let (place, generation) = record.session.place();
-            let [head, ..] = self.place(place);
             // It was denied already; nothing that is given later brings it back.
-            if head & ALIVE != 0 && crate::check::halves(head).0 == generation.0 {
+            if self.could_come_back((place, generation), now) {
                 events.push(Event::SessionEnded { place, generation, reason: EndReason::Ordered });
             }
             events.push(Self::noted(record, end));

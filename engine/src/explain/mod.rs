@@ -1,12 +1,13 @@
 //! Why a question is answered as it is, and what it would be at another time or with another role or grant.
 
+mod through;
+
 use crate::check::Judged;
 use crate::circumstances::circumstances;
 use crate::list::Listing;
 use crate::policed::{Asked, GIVEN};
 use crate::policies::{PolicySaid, said};
 use crate::resource;
-use crate::through::{Cut, Put, Through};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tessera_model::grant_condition::{GrantConditionKind, GrantConditions, GrantConditionsRecord, Grantee};
@@ -18,6 +19,8 @@ use tessera_model::{
 };
 use tessera_policy::{Explanation, Facts, Outcome, Source};
 use tessera_relation::{Ask, Explanation as Way, Step, TupleRef};
+use through::Put;
+pub use through::{Cut, Through};
 
 /// LIMIT: grants that one explanation names; those that count come first.
 const SOURCES_MAX: usize = 200;
