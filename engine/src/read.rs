@@ -124,6 +124,12 @@ impl Reading<'_> {
         (permission.unwrap_or_default(), workspace.unwrap_or_default())
     }
 
+    /// Whether a scope reaches any permission that is registered.
+    #[must_use]
+    pub fn reaches(&self, scope: &tessera_model::Scope<'_>) -> bool {
+        self.root.rules.reaches_any(scope)
+    }
+
     /// The name of a permission.
     #[must_use]
     pub fn permission_name(&self, id: PermissionId) -> Option<&str> {

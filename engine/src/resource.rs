@@ -140,6 +140,17 @@ fn judge_resource(
     onward(root, who, what, about, (judged, end), now, steps)
 }
 
+/// Judges a place as every check does, before what stands beside it, for an explanation.
+pub(crate) fn judge_question(
+    of: (&Root, &Fields),
+    who: (u32, (u64, u64)),
+    (question, (object, with), from): (&Question<'_>, (Option<&str>, Option<&Circumstances>), UsedFrom<'_>),
+    now: UnixMillis,
+) -> Judged {
+    let resource = object.map(|object| Resource { object, budget: Ask::at(now).budget });
+    judge_matter(of, who, (question, Matter { resource, with }, from), now, &Cell::new(0))
+}
+
 impl Reading<'_> {
     /// Answers a check about a resource, and how much was looked at in its relations.
     #[cold]

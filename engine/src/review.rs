@@ -2,16 +2,72 @@
 
 use crate::bound::Bound;
 use crate::engine::Engine;
-use crate::list::{Listing, Page};
+use crate::list::Listing;
 use std::collections::HashMap;
 use std::ops::Bound as Edge;
 use tessera_model::limits::{PAGE_PLACES_MAX, PAGE_ROWS_MAX};
 use tessera_model::note::{About, Note};
+use tessera_model::record::GroupRecord;
 use tessera_model::visibility::Detail;
-use tessera_model::{Deadline, GrantConditions, Name, PublicId, Refusal, RowKind, SubjectIndex};
+use tessera_model::{Deadline, GrantConditions, GroupId, Name, PublicId, Refusal, RowKind, SubjectIndex};
 
-/// Where groups begin in the cursor of a review: behind all subjects.
+/// Where groups begin in the places of a review: behind all subjects.
 const GROUPS: u64 = 1 << 32;
+/// What of a holder stands first: its roles, then its memberships.
+const ROLES: u8 = 1;
+const MEMBERSHIPS: u8 = 2;
+
+/// A place in a review: behind all that a holder has, or behind one thing of it. The beginning is the one by default.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ReviewPlace {
+    holder: u64,
+    row: Option<(u8, u64)>,
+}
+
+impl ReviewPlace {
+    /// The place of a cursor that was made of [`ReviewPlace::holder`] and [`ReviewPlace::tail`]; none of what is no such.
+    #[must_use]
+    pub fn of(holder: u64, tail: &[u8]) -> Option<Self> {
+        let row = match tail.split_first() {
+            None => None,
+            Some((kind, at)) => Some((*kind, u64::from_le_bytes(at.try_into().ok()?))),
+        };
+        Some(Self { holder, row })
+    }
+
+    /// The holder.
+    #[must_use]
+    pub const fn holder(&self) -> u64 {
+        self.holder
+    }
+
+    /// Which of the things that it has; empty for all.
+    #[must_use]
+    pub fn tail(&self) -> Vec<u8> {
+        self.row.iter().flat_map(|(kind, at)| std::iter::once(*kind).chain(at.to_le_bytes())).collect()
+    }
+
+    /// The same behind all that a holder has.
+    const fn behind(holder: u64) -> Self {
+        Self { holder, row: None }
+    }
+
+    /// Behind which of its things to go on with a holder; none for the beginning.
+    fn within(&self, holder: u64) -> Option<(u8, u64)> {
+        self.row.filter(|_| self.holder == holder)
+    }
+}
+
+/// A page of a review.
+#[derive(Clone, Debug)]
+pub struct Review {
+    /// The rows, as many as were asked for at most.
+    pub rows: Vec<Reviewed>,
+    /// Where the next page begins; `None` when this is the last.
+    pub next: Option<ReviewPlace>,
+    /// Subjects that were looked at for it.
+    pub walked: u64,
+}
 
 /// Who holds something.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -34,8 +90,8 @@ pub enum Held {
 /// One thing that somebody holds.
 #[derive(Clone, Debug)]
 pub struct Reviewed {
-    /// The cursor behind it.
-    pub cursor: u64,
+    /// The place behind it.
+    pub place: ReviewPlace,
     /// Who.
     pub who: Who,
     /// What.
@@ -83,9 +139,8 @@ impl Reviewed {
 }
 
 impl Engine {
-    /// What subjects and groups hold themselves, after a cursor, with when and by whom it was made: of those whose
-    /// grants or groups the reader of the listing is shown. All that one holder has is on one page. It may wait for the
-    /// disk.
+    /// What subjects and groups hold themselves, behind a place, with when and by whom it was made: of those whose
+    /// grants or groups the reader of the listing is shown. It may wait for the disk.
     ///
     /// # Errors
     /// `TenantFailed` when a row is damaged, `NotReady` when the node is ending.
@@ -93,72 +148,107 @@ impl Engine {
         &self,
         bound: &Bound,
         listing: &Listing,
-        (cursor, limit): (u64, usize),
-    ) -> Result<Page<Reviewed>, Refusal> {
-        let mut rows = Vec::new();
-        if cursor < GROUPS {
-            let after = Edge::Excluded(SubjectIndex(u32::try_from(cursor).unwrap_or(u32::MAX)));
-            let (mut last, subjects) = (cursor, listing.0.subjects.range((after, Edge::Unbounded)));
-            for (walked, (index, _)) in (0..).zip(subjects) {
-                if rows.len() >= limit || walked == PAGE_PLACES_MAX {
-                    return Ok(Page { rows, next: Some(last), walked });
+        (from, limit): (ReviewPlace, usize),
+    ) -> Result<Review, Refusal> {
+        let mut page = Review { rows: Vec::new(), next: None, walked: 0 };
+        let mut last = from;
+        // One who has more than was told yet is gone on with.
+        let begins = from.holder.saturating_sub(u64::from(from.row.is_some()));
+        if from.holder < GROUPS {
+            let after = Edge::Excluded(SubjectIndex(u32::try_from(begins).unwrap_or(u32::MAX)));
+            for (index, _) in listing.0.subjects.range((after, Edge::Unbounded)) {
+                if page.is_full(limit) {
+                    page.next = Some(last);
+                    return Ok(page);
                 }
-                rows.extend(self.held_by(bound, listing, index)?);
-                last = u64::from(index.0);
+                page.walked += 1;
+                let holder = u64::from(index.0);
+                let found = self.held_by(bound, listing, index, from.within(holder))?;
+                last = ReviewPlace::behind(holder);
+                if page.takes(found, limit) {
+                    return Ok(page);
+                }
             }
         }
-        let after = u32::try_from(cursor.saturating_sub(GROUPS)).unwrap_or(u32::MAX);
-        let after = Edge::Excluded(tessera_model::GroupId(if cursor < GROUPS { 0 } else { after }));
+        let after = u32::try_from(begins.saturating_sub(GROUPS)).unwrap_or(u32::MAX);
+        let after = Edge::Excluded(GroupId(if from.holder < GROUPS { 0 } else { after }));
         for (group, record) in listing.0.groups.range((after, Edge::Unbounded)) {
-            if rows.len() >= limit {
-                return Ok(page(rows));
+            if page.is_full(limit) {
+                page.next = Some(last);
+                return Ok(page);
             }
-            let grants = listing.group_grants(*group);
-            if grants.is_empty() {
-                continue;
-            }
-            let notes = self.notes(bound, RowKind::GroupGranted, SubjectIndex(group.0))?;
-            for grant in grants {
-                let Some(role) = listing.role_name(grant.role) else { continue };
-                let about = About::GroupGrant(*group, grant.role, grant.workspace);
-                let place = listing.workspace_name(grant.workspace).cloned();
-                rows.push(Reviewed {
-                    cursor: GROUPS + u64::from(group.0),
-                    who: Who::Group(record.name.clone()),
-                    held: Held::Role(role.clone(), place),
-                    from: grant.from,
-                    until: grant.until,
-                    by_rule: false,
-                    made: notes.get(&about.key(false)).map(|note| listing.told_of(*note)),
-                    changed: notes.get(&about.key(true)).map(|note| listing.told_of(*note)),
-                    conditions: listing.group_conditions_of(&grant),
-                });
+            let holder = GROUPS + u64::from(group.0);
+            let found = self.held_by_group(bound, listing, record, from.within(holder))?;
+            last = ReviewPlace::behind(holder);
+            if page.takes((found, false), limit) {
+                return Ok(page);
             }
         }
-        Ok(Page { rows, next: None, walked: 0 })
+        Ok(page)
     }
 
+    /// What a group has.
+    fn held_by_group(
+        &self,
+        bound: &Bound,
+        listing: &Listing,
+        record: &GroupRecord,
+        behind: Option<(u8, u64)>,
+    ) -> Result<Vec<Reviewed>, Refusal> {
+        let group = record.id;
+        let mut grants = listing.group_grants(group);
+        if grants.is_empty() {
+            return Ok(Vec::new());
+        }
+        grants.sort_unstable_by_key(|grant| (grant.role, grant.workspace));
+        let notes = self.notes(bound, RowKind::GroupGranted, SubjectIndex(group.0))?;
+        let rows = grants.into_iter().filter_map(|grant| {
+            let at = (ROLES, u64::from(grant.role.0) << 32 | u64::from(grant.workspace.0));
+            let role = listing.role_name(grant.role).filter(|_| behind.is_none_or(|behind| at > behind))?;
+            let about = About::GroupGrant(group, grant.role, grant.workspace);
+            let place = listing.workspace_name(grant.workspace).cloned();
+            Some(Reviewed {
+                place: ReviewPlace { holder: GROUPS + u64::from(group.0), row: Some(at) },
+                who: Who::Group(record.name.clone()),
+                held: Held::Role(role.clone(), place),
+                from: grant.from,
+                until: grant.until,
+                by_rule: false,
+                made: notes.get(&about.key(false)).map(|note| listing.told_of(*note)),
+                changed: notes.get(&about.key(true)).map(|note| listing.told_of(*note)),
+                conditions: listing.group_conditions_of(&grant),
+            })
+        });
+        Ok(rows.collect())
+    }
+
+    /// What a subject has: as many roles as a page holds, or what is left of them and all memberships; and whether there
+    /// is more.
     fn held_by(
         &self,
         bound: &Bound,
         listing: &Listing,
         index: SubjectIndex,
-    ) -> Result<Vec<Reviewed>, Refusal> {
-        let Some(seen) = listing.sees(index) else { return Ok(Vec::new()) };
-        let (mut grants, mut members) = (Vec::new(), Vec::new());
-        if seen.has(Detail::Grants) {
-            grants = listing.grants(index, 0, PAGE_ROWS_MAX).rows;
+        behind: Option<(u8, u64)>,
+    ) -> Result<(Vec<Reviewed>, bool), Refusal> {
+        let Some(seen) = listing.sees(index) else { return Ok((Vec::new(), false)) };
+        let (mut grants, mut members, mut more) = (Vec::new(), Vec::new(), false);
+        if seen.has(Detail::Grants) && behind.is_none_or(|(kind, _)| kind == ROLES) {
+            let page = listing.grants(index, behind.map_or(0, |(_, at)| at), PAGE_ROWS_MAX);
+            (grants, more) = (page.rows, page.next.is_some());
         }
-        if seen.has(Detail::Groups) {
+        if seen.has(Detail::Groups) && !more {
             members = listing.0.rules.memberships_of(index);
+            members.sort_unstable_by_key(|member| member.group);
+            members.retain(|member| behind.is_none_or(|at| (MEMBERSHIPS, u64::from(member.group.0)) > at));
         }
-        let Some(record) = listing.0.subjects.get(&index) else { return Ok(Vec::new()) };
+        let Some(record) = listing.0.subjects.get(&index) else { return Ok((Vec::new(), false)) };
         if grants.is_empty() && members.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), false));
         }
         let notes = self.notes(bound, RowKind::Granted, index)?;
-        let row = |held, (from, until), about: About| Reviewed {
-            cursor: u64::from(index.0),
+        let row = |(kind, at): (u8, u64), held, (from, until), about: About| Reviewed {
+            place: ReviewPlace { holder: u64::from(index.0), row: Some((kind, at)) },
             who: Who::Subject(record.id),
             held,
             from,
@@ -172,15 +262,16 @@ impl Engine {
             let place = listing.workspace_name(grant.workspace).cloned();
             let held = Held::Role(listing.role_name(grant.role)?.clone(), place);
             let about = About::Grant(index, grant.role, grant.workspace);
-            let conditions = listing.conditions_of(&grant);
-            Some(Reviewed { conditions, ..row(held, (grant.from, grant.until), about) })
+            let (at, conditions) = ((ROLES, grant.place_of_subject()), listing.conditions_of(&grant));
+            Some(Reviewed { conditions, ..row(at, held, (grant.from, grant.until), about) })
         });
         let members = members.into_iter().filter_map(|member| {
             let held = Held::Group(listing.group_name(member.group)?.clone());
-            let row = row(held, (member.from, member.until), About::Member(index, member.group));
+            let at = (MEMBERSHIPS, u64::from(member.group.0));
+            let row = row(at, held, (member.from, member.until), About::Member(index, member.group));
             Some(Reviewed { by_rule: listing.0.rules.follows_rule(member.group), ..row })
         });
-        Ok(grants.chain(members).collect())
+        Ok((grants.chain(members).collect(), more))
     }
 
     fn notes(
@@ -194,8 +285,20 @@ impl Engine {
     }
 }
 
-/// A page that ends behind its last holder.
-fn page(rows: Vec<Reviewed>) -> Page<Reviewed> {
-    let next = rows.last().map(|row| row.cursor);
-    Page { rows, next, walked: 0 }
+impl Review {
+    /// Whether it ends here.
+    fn is_full(&self, limit: usize) -> bool {
+        self.rows.len() >= limit || self.walked == PAGE_PLACES_MAX
+    }
+
+    /// Takes what fits of what a holder has; true where that was not all.
+    fn takes(&mut self, (found, more): (Vec<Reviewed>, bool), limit: usize) -> bool {
+        let room = limit.saturating_sub(self.rows.len());
+        let cut = found.len() > room || more;
+        self.rows.extend(found.into_iter().take(room));
+        if cut {
+            self.next = self.rows.last().map(|row| row.place);
+        }
+        cut
+    }
 }

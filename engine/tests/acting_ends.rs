@@ -102,3 +102,75 @@ fn record_of(house: &House, handle: &Handle, admin: &Bound) -> PublicId {
     let reading = house.engine.read(view.as_ref().expect("awake"));
     house.engine.introspect(admin, &reading, (&handle.to_bytes(), None)).expect("alive").id
 }
+
+/// PROPERTY: what is kept says what a check says: one that is kept as over stays over, whatever the actor, the subject
+/// or a window is given afterwards, and one that goes on is not kept as over, from wherever it may be used alone.
+#[tokio::test]
+async fn what_is_kept_as_over_stays_over() {
+    let told = |scene: &Scene, handle: &Handle| {
+        let view = scene.tenant.admin.entry.view();
+        let listing = view.as_ref().expect("awake").listing();
+        let index = listing.subject(scene.amy).map(|record| record.index).expect("amy");
+        let over = listing.actings(index, 0, 9).rows.last().expect("one").0.how != ActingEnd::None;
+        (over, scene.reason(handle, "orders.read") == Reason::None)
+    };
+    let note = |scene: &Scene, no: u8| {
+        let name = Name::new(&format!("later{no}")).expect("a name");
+        let (house, admin) = (scene.house.engine.clone(), scene.tenant.admin.clone());
+        let role = Command::CreateRole { name, patterns: Vec::new() };
+        async move { drop(house.submit(&admin, house.command_id(), role).await.expect("noted")) }
+    };
+    for way in 0..3 {
+        let scene = Scene::new().await;
+        let handle = scene.acting(&["orders.*"]).await;
+        let role = Name::new("support").expect("a name");
+        let admin = &scene.tenant.admin;
+        let (subject, workspace) = (scene.sue, None);
+        let back = support::grant(scene.sue, "support");
+        let (away, back) = match way {
+            0 => (Command::Ungrant { subject, role, workspace }, vec![back]),
+            1 => {
+                let narrow = patterns(&["tessera.check"]);
+                let wide = patterns(&["tessera.check", "tessera.sessions.open"]);
+                let change = |patterns| Command::ChangeRole { name: role.clone(), patterns };
+                (change(narrow), vec![change(wide)])
+            }
+            _ => {
+                let again = support::grant(scene.amy, "reader");
+                let (suspend, resume) = (
+                    Command::SuspendSubject { subject: scene.amy },
+                    Command::ResumeSubject { subject: scene.amy },
+                );
+                (suspend, vec![resume, again])
+            }
+        };
+        assert_eq!(told(&scene, &handle), (false, true), "{way}");
+        scene.house.submit(admin, away).await;
+        note(&scene, 0).await;
+        assert_eq!(told(&scene, &handle), (true, false), "{way}");
+        for command in back {
+            scene.house.submit(admin, command).await;
+        }
+        note(&scene, 1).await;
+        assert_eq!(told(&scene, &handle), (true, false), "{way}: over, and given again");
+        assert!(scene.house.engine.checkpoint().await);
+        let scene = scene.restarted_by_admin().await;
+        assert_eq!(told(&scene, &handle), (true, false), "{way}");
+    }
+    // What lets the actor act counts from some networks alone: from there it goes on.
+    let scene = Scene::new().await;
+    let handle = scene.acting(&["orders.*"]).await;
+    let network = tessera_model::Network::parse("192.0.2.0/24").expect("a network");
+    let conditions = vec![tessera_model::GrantCondition::Networks(vec![network])];
+    let set = Command::SetGrantConditions {
+        grantee: tessera_model::grant_condition::GranteeName::Subject(scene.sue),
+        role: Name::new("support").expect("a name"),
+        workspace: None,
+        conditions: tessera_model::GrantConditions::new(conditions).expect("of each kind one"),
+    };
+    scene.house.submit(&scene.tenant.admin, set).await;
+    note(&scene, 0).await;
+    assert!(!told(&scene, &handle).0);
+    let inside = Some("192.0.2.7".parse().expect("an address"));
+    assert!(scene.house.engine.hello_from(&handle.to_bytes(), None, inside).is_ok());
+}

@@ -163,7 +163,7 @@ fn hold(scene: &Scene, suspended: &[bool; 4], told: &mut [u32; 2]) {
             let decided = engine.decide(bound, &reading, &asked);
             let why = Why {
                 subject: *subject,
-                allowed: Vec::new(),
+                through: None,
                 permission: name(permission),
                 workspace: (!place.is_empty()).then(|| name(place)),
                 resource: about.map(|about| about.object.into()),

@@ -3,7 +3,7 @@
 use crate::support;
 
 use support::{House, Tenant};
-use tessera_engine::{Draft, Explained, Held, SubmitError, Who, Why};
+use tessera_engine::{Draft, Explained, Held, ReviewPlace, SubmitError, Who, Why};
 use tessera_model::note::By;
 use tessera_model::{Command, Deadline, Name, Pattern, PublicId, Reason, Refusal, UnixMillis};
 
@@ -80,7 +80,7 @@ impl Scene {
             context: None,
             entities: None,
             subject: self.ann,
-            allowed: Vec::new(),
+            through: None,
             permission: name(permission),
             workspace: workspace.map(name),
             resource: None,
@@ -161,6 +161,7 @@ async fn simulations_change_nothing() {
 }
 
 /// PROPERTY: a review names everything that anybody holds once, with who made it and when, and who changed it last;
+/// page by page as many rows as were asked for, whoever holds them;
 /// what is taken back is gone from it, and what is given anew is new. A grant that does not stand is not renewed.
 #[tokio::test]
 async fn a_review_tells_since_when_and_by_whom() {
@@ -187,15 +188,27 @@ async fn a_review_tells_since_when_and_by_whom() {
     let review = || {
         let view = scene.tenant.admin.entry.view();
         let listing = view.as_ref().expect("awake").listing();
-        let (mut cursor, mut rows) = (0, vec![]);
-        loop {
-            let page = scene.house.engine.review(&scene.tenant.admin, &listing, (cursor, 1)).expect("read");
-            rows.extend(page.rows);
-            match page.next {
-                Some(next) => cursor = next,
-                None => return rows,
+        let of = |limit| {
+            let (mut from, mut rows) = (ReviewPlace::default(), vec![]);
+            loop {
+                let page = scene.house.engine.review(&scene.tenant.admin, &listing, (from, limit));
+                let page = page.expect("read");
+                assert!(page.rows.len() <= limit, "{limit}: {page:?}");
+                rows.extend(page.rows);
+                // A cursor goes through bytes.
+                match page.next.map(|next| ReviewPlace::of(next.holder(), &next.tail())) {
+                    Some(next) => from = next.expect("a place"),
+                    None => return rows,
+                }
             }
+        };
+        let rows = of(1);
+        for limit in 2..=rows.len() + 1 {
+            let places =
+                |rows: &[tessera_engine::Reviewed]| rows.iter().map(|row| row.place).collect::<Vec<_>>();
+            assert_eq!(places(&of(limit)), places(&rows), "{limit}");
         }
+        rows
     };
     let rows = review();
     let of_ann: Vec<_> = rows.iter().filter(|row| row.who == Who::Subject(scene.ann)).collect();

@@ -369,7 +369,7 @@ async fn explanations_name_the_condition() {
     house.submit(&tenant.admin, under(GranteeName::Subject(ann), "clerk", &texts)).await;
     let why = Why {
         subject: ann,
-        allowed: vec![],
+        through: None,
         permission: name("orders.read"),
         workspace: None,
         resource: None,

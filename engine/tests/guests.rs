@@ -62,7 +62,7 @@ impl Scene {
         let listing = view.as_ref().expect("awake").listing();
         let why = Why {
             subject: self.ann,
-            allowed: Vec::new(),
+            through: None,
             permission: name("orders.read"),
             workspace: workspace.map(name),
             resource: None,

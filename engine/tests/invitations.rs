@@ -99,7 +99,7 @@ impl Scene {
         let listing = view.as_ref().expect("awake").listing();
         let why = Why {
             subject,
-            allowed: Vec::new(),
+            through: None,
             permission: name(permission),
             workspace: workspace.map(name),
             resource: None,
@@ -148,7 +148,11 @@ async fn whoever_is_invited_comes_in() {
         let view = scene.tenant.admin.entry.view();
         let listing = view.as_ref().expect("awake").listing();
         drop(view);
-        let review = scene.house.engine.review(&scene.tenant.admin, &listing, (0, 1_000)).expect("a page");
+        let review = scene
+            .house
+            .engine
+            .review(&scene.tenant.admin, &listing, (tessera_engine::ReviewPlace::default(), 1_000))
+            .expect("a page");
         let by: Vec<_> = review.rows.iter().filter_map(tessera_engine::Reviewed::by).collect();
         assert!(by.contains(&scene.tenant.admin.subject.to_string()));
         if round == 0 {

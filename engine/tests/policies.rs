@@ -468,7 +468,7 @@ async fn answers_are_good_until_time_may_change_them() {
     let listing = view.as_ref().expect("awake").listing();
     let why = |at: UnixMillis| Why {
         subject: scene.ann,
-        allowed: Vec::new(),
+        through: None,
         permission: name("create"),
         workspace: None,
         resource: None,

@@ -382,7 +382,7 @@ async fn explanations_suppose_for_policies_too() {
     let explain = |permission: &str, context: Option<&str>, draft: &Draft| {
         let why = Why {
             subject: eve,
-            allowed: Vec::new(),
+            through: None,
             permission: name(permission),
             workspace: None,
             resource: None,

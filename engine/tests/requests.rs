@@ -57,7 +57,7 @@ impl Scene {
         let record = view.as_ref().expect("awake").listing();
         let why = tessera_engine::Why {
             subject: self.ann,
-            allowed: Vec::new(),
+            through: None,
             permission: name(permission),
             workspace: None,
             resource: None,
@@ -107,7 +107,11 @@ async fn an_approved_request_is_a_grant_for_a_while() {
         let view = scene.tenant.admin.entry.view();
         let listing = view.as_ref().expect("awake").listing();
         drop(view);
-        let review = scene.house.engine.review(&scene.tenant.admin, &listing, (0, 1_000)).expect("a page");
+        let review = scene
+            .house
+            .engine
+            .review(&scene.tenant.admin, &listing, (tessera_engine::ReviewPlace::default(), 1_000))
+            .expect("a page");
         let mine: Vec<_> = review.rows.iter().filter(|row| row.until == until).collect();
         assert_eq!(mine.len(), 1);
         assert_eq!(mine[0].made.as_ref().and_then(|note| note.request), Some(request));
@@ -380,7 +384,11 @@ async fn an_approval_looks_at_the_window() {
     scene.house.submit(&scene.tenant.admin, Command::ApproveRequest { request }).await;
     let view = scene.tenant.admin.entry.view();
     let listing = view.as_ref().expect("awake").listing();
-    let review = scene.house.engine.review(&scene.tenant.admin, &listing, (0, 1_000)).expect("a page");
+    let review = scene
+        .house
+        .engine
+        .review(&scene.tenant.admin, &listing, (tessera_engine::ReviewPlace::default(), 1_000))
+        .expect("a page");
     let row = review.rows.iter().find(|row| row.until == now.plus_seconds(100).to_deadline());
     let row = row.expect("the grant");
     assert_eq!(row.from, now.to_deadline());

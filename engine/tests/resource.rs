@@ -244,12 +244,16 @@ async fn roles_or_relations_then_restrictions() {
                             "{permission} {place} {object} {decision:?}"
                         );
                         told[usize::from(expected)] += 1;
-                        let allowed: Vec<Pattern> = mask.iter().map(|at| pattern(PERMISSIONS[*at])).collect();
+                        let reading = scene.house.engine.read(view.as_ref().expect("awake"));
+                        let through = (handle.to_bytes(), None);
+                        let admin = &scene.tenant.admin;
+                        let found = scene.house.engine.introspect(admin, &reading, (&through.0, through.1));
+                        let through = reading.through(found.expect("alive").id);
                         let why = Why {
                             context: None,
                             entities: None,
                             subject: scene.ann,
-                            allowed,
+                            through,
                             permission: name(permission),
                             workspace: (!place.is_empty()).then(|| name(place)),
                             resource: Some(object.into()),

@@ -157,7 +157,7 @@ async fn a_group_follows_its_rule() {
             context: None,
             entities: None,
             subject: scene.ann,
-            allowed: Vec::new(),
+            through: None,
             permission: name("orders.read"),
             workspace: None,
             resource: None,
@@ -168,7 +168,11 @@ async fn a_group_follows_its_rule() {
         assert_eq!(groups, [[name("sales"), name("staff")]]);
         let record = listing.group_named(&name("upstairs")).expect("a group");
         assert_eq!((listing.rule(record), listing.rule_left(record)), (rule(&["floor=3|4"]), 0));
-        scene.house.engine.review(&scene.tenant.admin, &listing, (0, 100)).expect("reviewed")
+        scene
+            .house
+            .engine
+            .review(&scene.tenant.admin, &listing, (tessera_engine::ReviewPlace::default(), 100))
+            .expect("reviewed")
     };
     let mut held = listed.rows.iter().filter(|row| row.held == Held::Group(name("sales")));
     assert_eq!(held.next().map(|row| (row.by_rule, row.by())), Some((true, Some("rule".to_owned()))));

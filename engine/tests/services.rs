@@ -171,6 +171,7 @@ async fn what_a_service_owns_is_its_own() {
     }
     assert_eq!(acme.entries(None).len(), 2, "nothing of it happened");
     let (own, until) = (acme.tenant.admin.subject, acme.house.engine.now().plus_seconds(3_600).to_deadline());
+    acme.done(Command::RegisterPermission { name: name("billing.refund") }).await;
     let early = support::key(own, patterns(&["billing.refund"]), until, Private::new(Vec::new()));
     let early = acme.done(early).await.made.session.expect("a key");
     acme.done(register("billing", &["billing.pay", "mediator.read"])).await;

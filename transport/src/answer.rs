@@ -537,7 +537,7 @@ impl<'a> Asking<'a> {
         let ids = frame.resolve()?.map(|asked| {
             Ok(match asked? {
                 Resolve::Permission(name) => self.reading.resolve(name, "").0.0,
-                Resolve::Workspace(name) => self.reading.resolve("", name).1.0,
+                Resolve::Workspace(name) => self.engine.resolve_workspace(self.bound, &self.reading, name).0,
             })
         });
         let ids = ids.collect::<Result<Vec<_>, WireError>>()?;

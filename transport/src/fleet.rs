@@ -1,20 +1,22 @@
 //! Lists about fleets: cells for everybody who has a credential, the rest for the nodes themselves and for operators.
 
-use crate::list::{begin, finish, whole};
+use crate::list::{Window, whole};
 use tessera_engine::{Bound, Engine, FLEET};
-use tessera_model::{Cell, PeerSeen, Refusal, TenantId};
+use tessera_model::{Cell, ListKind, Listed, PeerSeen, Private, Refusal, TenantId};
 use tessera_wire::{CellRow, FleetRow, PeerRow, PlacementRow, Request, Rows};
 
 /// Answers one of these lists; nothing for a request that is none.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is listed elsewhere")]
 pub(crate) fn rows(engine: &Engine, bound: &Bound, request: &Request) -> Option<Result<Rows, Refusal>> {
+    let window = |kind, after: &Option<Private>, limit: u32| {
+        Window::of(engine, bound, Listed::all(kind), (after.as_ref(), limit))
+    };
     let told = match request {
         Request::ListCells { after, limit } => {
-            alive(engine, bound).and_then(|()| cells(engine, begin(after.as_ref(), *limit)?))
+            alive(engine, bound).and_then(|()| cells(engine, &window(ListKind::Cells, after, *limit)?))
         }
-        Request::ListPlacements { after, limit } => {
-            of_system(engine, bound, FLEET).and_then(|()| placements(engine, begin(after.as_ref(), *limit)?))
-        }
+        Request::ListPlacements { after, limit } => of_system(engine, bound, FLEET)
+            .and_then(|()| placements(engine, &window(ListKind::Placements, after, *limit)?)),
         Request::ReadFleet {} => of_system(engine, bound, FLEET).and_then(|()| whole(fleet(engine))),
         Request::ListPeers {} => {
             of_system(engine, bound, FLEET).and_then(|()| whole(engine.peers().into_iter().map(peer)))
@@ -41,7 +43,8 @@ pub(crate) fn of_system(engine: &Engine, bound: &Bound, permission: &str) -> Res
 }
 
 /// The place of a cell in the list is the one after its number.
-fn cells(engine: &Engine, (from, limit): (u64, usize)) -> Result<Rows, Refusal> {
+fn cells(engine: &Engine, window: &Window) -> Result<Rows, Refusal> {
+    let (from, limit) = (window.from, window.limit);
     let Some(fleet) = engine.fleet() else { return whole(std::iter::empty::<CellRow>()) };
     let row = |cell: &Cell| CellRow {
         version: fleet.version(),
@@ -55,10 +58,11 @@ fn cells(engine: &Engine, (from, limit): (u64, usize)) -> Result<Rows, Refusal> 
     let mut left = fleet.cells().iter().filter(|cell| place(cell) > from);
     let page: Vec<&Cell> = left.by_ref().take(limit).collect();
     let next = left.next().and(page.last().map(|cell| place(cell)));
-    finish(page.into_iter().map(|cell| (place(cell), row(cell))), next)
+    window.finish(page.into_iter().map(|cell| (place(cell), row(cell))), next)
 }
 
-fn placements(engine: &Engine, (from, limit): (u64, usize)) -> Result<Rows, Refusal> {
+fn placements(engine: &Engine, window: &Window) -> Result<Rows, Refusal> {
+    let (from, limit) = (window.from, window.limit);
     // The system tenant, 0, is never placed.
     let after = (from != 0).then_some(TenantId(from));
     let page = engine.placements(after, limit);
@@ -67,7 +71,7 @@ fn placements(engine: &Engine, (from, limit): (u64, usize)) -> Result<Rows, Refu
         let (tenant, epoch, cell) = (placed.tenant, placed.epoch.0, u32::from(placed.cell.0));
         (tenant.0, PlacementRow { tenant, epoch, cell })
     });
-    finish(rows, next)
+    window.finish(rows, next)
 }
 
 fn fleet(engine: &Engine) -> Option<FleetRow> {

@@ -21,7 +21,7 @@ use tessera_model::limits::PAGE_ROWS_MAX;
 use tessera_model::record::{GrantRecord, SubjectRecord};
 use tessera_model::refresh::ClientRecord;
 use tessera_model::visibility::Detail;
-use tessera_model::{CursorFault, Limit, ListKind, Listed, Name, Private, PublicId, Refusal, TenantId};
+use tessera_model::{Limit, ListKind, Listed, Name, Private, PublicId, Refusal, TenantId};
 use tessera_wire::{
     AttributeRow, ClientRow, Fault, GrantRow, HolderRow, KeyRow, OriginsRow, PermissionRow, RefreshKeyRow,
     Request, RequestKind, RoleRow, Rows, RowsWriter, SessionRow, SettingsRow, Shape, TenantRow, UsageRow,
@@ -222,9 +222,7 @@ impl Source<'_> {
         listed: Listed,
         (after, limit): (Option<Private>, u32),
     ) -> Result<Window, Refusal> {
-        let cursors = self.engine.cursors(self.bound.entry.tenant, listed)?;
-        let from = cursors.place(after.as_ref().map(Private::expose))?;
-        Ok(Window { from, limit: rows_of(limit), cursors })
+        Window::of(self.engine, self.bound, listed, (after.as_ref(), limit))
     }
 
     fn all(&self, kind: ListKind, after: Option<Private>, limit: u32) -> Result<Window, Refusal> {
@@ -303,7 +301,7 @@ fn page(
         | Request::ListMemberships { .. }
         | Request::ListGroupGrants { .. }
         | Request::ListRoleUses { .. } => groups(&source, request),
-        Request::ListReview { after, limit } => review(&source, begin(after.as_ref(), limit)?),
+        Request::ListReview { after, limit } => review(&source, (after, limit)),
         Request::Explain { .. } | Request::Simulate { .. } => explain(&source, request, walked),
         Request::ListWorkspaces { after, limit } => {
             workspaces(listing, &source.all(ListKind::Workspaces, after, limit)?)
@@ -415,26 +413,6 @@ pub(crate) fn rows_of(limit: u32) -> usize {
     if limit == 0 { PAGE_ROWS_MAX } else { limit.min(PAGE_ROWS_MAX) }
 }
 
-/// Cursor and limit of a page.
-pub(crate) fn begin(after: Option<&Private>, limit: u32) -> Result<(u64, usize), Refusal> {
-    let from = match after {
-        None => 0,
-        Some(cursor) => {
-            let bytes = cursor.expose().try_into();
-            u64::from_le_bytes(bytes.map_err(|_| Refusal::CursorRefused(CursorFault::Damaged))?)
-        }
-    };
-    Ok((from, rows_of(limit)))
-}
-
-/// A page of rows, each with its plain position; cut where the frame is full.
-pub(crate) fn finish<T: Shape>(
-    rows: impl Iterator<Item = (u64, T)>,
-    next: Option<u64>,
-) -> Result<Rows, Refusal> {
-    pages(rows, next, u64::to_le_bytes)
-}
-
 fn pages<T: Shape, const N: usize>(
     rows: impl Iterator<Item = (u64, T)>,
     next: Option<u64>,
@@ -452,6 +430,18 @@ fn pages<T: Shape, const N: usize>(
 }
 
 impl Window {
+    /// A window on one of the lists of a caller's tenant. It may wait for the disk.
+    pub(crate) fn of(
+        engine: &Engine,
+        bound: &Bound,
+        listed: Listed,
+        (after, limit): (Option<&Private>, u32),
+    ) -> Result<Self, Refusal> {
+        let cursors = engine.cursors(bound.entry.tenant, listed)?;
+        let from = cursors.place(after.map(Private::expose))?;
+        Ok(Self { from, limit: rows_of(limit), cursors })
+    }
+
     /// A page of rows, each with its place in the list, under sealed cursors.
     pub(crate) fn finish<T: Shape>(
         &self,

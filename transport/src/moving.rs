@@ -2,7 +2,7 @@
 //! where a cell is lost. What the cells say to each other is written and read here alone.
 
 use crate::fleet::of_system;
-use crate::list::{begin, finish, whole};
+use crate::list::{Window, whole};
 use crate::order::of_error;
 use tessera_engine::moving::{
     CopyFound, LastWord, MoveTold, MoveWay, Settled, TakeStep, Taken, TakenStatus, Warmth, WordStatus,
@@ -10,7 +10,7 @@ use tessera_engine::moving::{
 use tessera_engine::{Bound, Engine, FLEET};
 use tessera_model::moving::SettleWay;
 use tessera_model::record::{TenantRecord, TenantStatus};
-use tessera_model::{CellId, Deadline, Epoch, Private, Refusal, Revision, TenantId};
+use tessera_model::{CellId, Deadline, Epoch, ListKind, Listed, Private, Refusal, Revision, TenantId};
 use tessera_wire::{CopyRow, Fault, MoveRow, Request, Rows, SettledRow, TakenRow, WordRow};
 
 /// Of whom it is asked about tenants of the whole cell.
@@ -82,10 +82,10 @@ async fn copies(
     (after, limit): (Option<&Private>, u32),
 ) -> Result<Rows, Refusal> {
     of_system(engine, bound, OPERATORS)?;
-    let (from, limit) = begin(after, limit)?;
-    let page = engine.copies(TenantId(from), limit).await?;
-    let next = page.last().filter(|_| page.len() == limit).map(|last| last.record.id.0);
-    finish(page.into_iter().map(|found| (found.record.id.0, copy_row(found))), next)
+    let window = Window::of(engine, bound, Listed::all(ListKind::Copies), (after, limit))?;
+    let page = engine.copies(TenantId(window.from), window.limit).await?;
+    let next = page.last().filter(|_| page.len() == window.limit).map(|last| last.record.id.0);
+    window.finish(page.into_iter().map(|found| (found.record.id.0, copy_row(found))), next)
 }
 
 /// A step as a request.

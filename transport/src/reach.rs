@@ -1,10 +1,15 @@
 //! Lists of groups and of where roles are used, and why a question is answered as it is.
 
-use crate::list::{Source, begin, finish, whole};
+use crate::list::{Source, rows_of as row_count, whole};
 use crate::policy;
 use std::net::IpAddr;
-use tessera_engine::{Draft, Explained, Facts, Held, Listing, RoleUse, Told, Way, Who, Why};
-use tessera_model::{Deadline, GrantConditions, Limit, Name, Private, Refusal, Trust, UnixMillis};
+use tessera_engine::{
+    Cut, Draft, Explained, Facts, Held, Listing, ReviewPlace, RoleUse, Told, Way, Who, Why,
+};
+use tessera_model::{
+    CursorFault, Deadline, GrantConditions, Limit, ListKind, Listed, Name, Private, Refusal, Trust,
+    UnixMillis,
+};
 use tessera_wire::{
     ExplainRow, GrantRow, GroupRow, MemberRow, MembershipRow, Request, ReviewRow, RoleUseRow, Rows,
     RowsWriter,
@@ -19,6 +24,10 @@ const RELATION: u32 = 5;
 const STEP: u32 = 6;
 const PERMIT: u32 = 7;
 const FORBID: u32 = 8;
+const LEVEL: u32 = 9;
+const DEVICE: u32 = 10;
+const ACTOR: u32 = 11;
+const NETWORKS: u32 = 12;
 
 /// The lists of groups, and where roles are used.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is listed elsewhere")]
@@ -27,35 +36,39 @@ pub(crate) fn groups(source: &Source<'_>, request: Request) -> Result<Rows, Refu
     let of = |name: &Name| listing.group_named(name).map(|record| record.id).ok_or(Refusal::GroupUnknown);
     match request {
         Request::ListGroups { within, after, limit } => {
-            let (from, limit) = begin(after.as_ref(), limit)?;
-            let page = listing.groups(within.as_ref().map(of).transpose()?, from, limit);
+            let within = within.as_ref().map(of).transpose()?;
+            let window = source.window(Listed::of_group(ListKind::Groups, within, false), (after, limit))?;
+            let page = listing.groups(within, window.from, window.limit);
             let rows = page.rows.iter().map(|row| {
                 let parents = listing.group_names(&row.parents);
                 let (rule, left) = (listing.rule(row), listing.rule_left(row));
                 (u64::from(row.id.0), GroupRow { id: row.id.0, name: row.name.clone(), parents, rule, left })
             });
-            finish(rows, page.next)
+            window.finish(rows, page.next)
         }
         Request::ListMembers { group, nested, after, limit } => {
-            let (from, limit) = begin(after.as_ref(), limit)?;
-            let page = listing.members(of(&group)?, nested, from, limit);
+            let group = of(&group)?;
+            let listed = Listed::of_group(ListKind::Members, Some(group), nested);
+            let window = source.window(listed, (after, limit))?;
+            let page = listing.members(group, nested, window.from, window.limit);
             let rows = page.rows.into_iter().map(|row| {
                 let Way { direct, from, until, through } = row.way;
                 let member = MemberRow { subject: row.subject, direct, from, until, through };
                 (u64::from(row.index.0), member)
             });
-            finish(rows, page.next)
+            window.finish(rows, page.next)
         }
         Request::ListMemberships { subject, after, limit } => {
             let subject = source.subject(subject)?;
-            let (from, limit) = begin(after.as_ref(), limit)?;
-            let page = listing.memberships(subject.index, from, limit);
+            let listed = Listed::of_subject(ListKind::Memberships, Some(subject.id));
+            let window = source.window(listed, (after, limit))?;
+            let page = listing.memberships(subject.index, window.from, window.limit);
             let rows = page.rows.into_iter().map(|row| {
                 let Way { direct, from, until, through } = row.way;
                 let membership = MembershipRow { group: row.group, direct, from, until, through };
                 (u64::from(row.id.0), membership)
             });
-            finish(rows, page.next)
+            window.finish(rows, page.next)
         }
         Request::ListGroupGrants { group } => {
             let grants = listing.group_grants(of(&group)?).into_iter();
@@ -92,7 +105,6 @@ pub(crate) fn groups(source: &Source<'_>, request: Request) -> Result<Rows, Refu
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is no question of this kind")]
 pub(crate) fn explain(source: &Source<'_>, request: Request, walked: &mut u64) -> Result<Rows, Refusal> {
     let (engine, view, listing) = (source.engine, source.view, &source.listing);
-    let when = |at: Deadline| if at == Deadline::NONE { engine.now() } else { at.to_millis() };
     let explained = match request {
         Request::Explain {
             subject,
@@ -109,19 +121,18 @@ pub(crate) fn explain(source: &Source<'_>, request: Request, walked: &mut u64) -
             trust,
         } => {
             source.subject(subject)?;
-            let allowed = match key {
-                None => Vec::new(),
-                Some(key) => {
-                    let found = engine.read(view).key(key).filter(|key| key.found.subject == subject);
-                    found.ok_or(Refusal::SessionUnknown)?.patterns
-                }
-            };
+            let reading = engine.read(view);
+            let through = key.map(|id| reading.through(id).ok_or(Refusal::SessionUnknown)).transpose()?;
+            // A session or key has its own.
+            if through.is_some() && (acr, proven, trust) != (0, Deadline::NONE, None) {
+                return Err(Refusal::Malformed);
+            }
             let text = |from: Option<Private>| {
                 from.as_ref().map(|from| policy::text(from).map(Into::into)).transpose()
             };
             let (resource, context, entities) = (text(resource)?, text(context)?, text(entities)?);
-            let at = when(at);
-            let why = Why { subject, allowed, permission, workspace, resource, context, entities, at };
+            let at = if at == Deadline::NONE { reading.now() } else { at.to_millis() };
+            let why = Why { subject, through, permission, workspace, resource, context, entities, at };
             let facts = facts(address, acr, proven, trust);
             listing.explain(&why, &Draft { facts, ..Draft::default() })?
         }
@@ -146,10 +157,10 @@ pub(crate) fn explain(source: &Source<'_>, request: Request, walked: &mut u64) -
             trust,
         } => {
             source.subject(subject)?;
-            let at = when(at);
+            let at = if at == Deadline::NONE { engine.now() } else { at.to_millis() };
             let (context, entities) = (None, None);
-            let allowed = Vec::new();
-            let why = Why { subject, allowed, permission, workspace, resource: None, context, entities, at };
+            let through = None;
+            let why = Why { subject, through, permission, workspace, resource: None, context, entities, at };
             let draft = Draft {
                 role: role.map(|role| (role, patterns)),
                 grant: grant.map(|grant| (grant, grant_workspace, from, until)),
@@ -196,6 +207,21 @@ const fn row(kind: u32, reason: u32) -> ExplainRow {
     }
 }
 
+/// What cuts a session or key.
+fn cut(cut: Cut) -> ExplainRow {
+    let (kind, told, patterns) = match cut {
+        Cut::Restriction(patterns) => (RESTRICTION, None, patterns),
+        Cut::Level(trust, patterns) => (LEVEL, Some(trust.name().to_owned()), patterns),
+        Cut::Device(id, patterns) => (DEVICE, Some(id.to_string()), patterns),
+        Cut::Actor(id) => (ACTOR, id.map(|id| id.to_string()), Vec::new()),
+        Cut::Networks(networks) => {
+            let networks: Vec<String> = networks.iter().map(ToString::to_string).collect();
+            (NETWORKS, Some(networks.join(", ")), Vec::new())
+        }
+    };
+    ExplainRow { told, patterns, ..row(kind, 0) }
+}
+
 fn rows_of(listing: &Listing, explained: Explained) -> Vec<ExplainRow> {
     let never = explained.valid_until == UnixMillis(u64::MAX);
     let until = if never { Deadline::NONE } else { explained.valid_until.to_deadline() };
@@ -216,7 +242,7 @@ fn rows_of(listing: &Listing, explained: Explained) -> Vec<ExplainRow> {
         withheld: source.withheld,
         ..row(GRANT, 0)
     }));
-    rows.extend(explained.restricted.then(|| row(RESTRICTION, 0)));
+    rows.extend(explained.cuts.into_iter().map(cut));
     let ceilings = explained.ceilings.into_iter();
     rows.extend(ceilings.map(|name| ExplainRow { workspace: Some(name), ..row(CEILING, 0) }));
     rows.extend(explained.policies.into_iter().map(|said| {
@@ -239,12 +265,20 @@ fn rows_of(listing: &Listing, explained: Explained) -> Vec<ExplainRow> {
     rows
 }
 
-/// Who holds what. A page ends between two holders, so that a cursor is one.
-pub(crate) fn review(source: &Source<'_>, from: (u64, usize)) -> Result<Rows, Refusal> {
-    let found = source.engine.review(source.bound, &source.listing, from)?;
+/// Who holds what.
+pub(crate) fn review(source: &Source<'_>, (after, limit): (Option<Private>, u32)) -> Result<Rows, Refusal> {
+    let cursors = source.cursors(Listed::all(ListKind::Review))?;
+    let from = match cursors.tail(after.as_ref().map(Private::expose))? {
+        None => ReviewPlace::default(),
+        Some((holder, tail)) => {
+            ReviewPlace::of(holder, tail).ok_or(Refusal::CursorRefused(CursorFault::Damaged))?
+        }
+    };
+    let cursor = |place: ReviewPlace| cursors.behind(place.holder(), &place.tail());
+    let found = source.engine.review(source.bound, &source.listing, (from, row_count(limit)))?;
     let by = |note: &Option<Told>| note.as_ref().and_then(|note| Name::new(note.by.as_deref()?).ok());
     let at = |note: &Option<Told>| note.as_ref().map_or(Deadline::NONE, |note| note.at);
-    let (mut writer, mut before, mut whole) = (RowsWriter::new(), None, None);
+    let (mut writer, mut last) = (RowsWriter::new(), None);
     for row in found.rows {
         let made_by = row.by().and_then(|text| Name::new(&text).ok());
         let (subject, group) = match row.who {
@@ -255,10 +289,6 @@ pub(crate) fn review(source: &Source<'_>, from: (u64, usize)) -> Result<Rows, Re
             Held::Role(role, place) => (Some(role), place, None),
             Held::Group(name) => (None, None, Some(name)),
         };
-        if before != Some(row.cursor) {
-            whole = before;
-            before = Some(row.cursor);
-        }
         let shape = ReviewRow {
             subject,
             group,
@@ -275,10 +305,10 @@ pub(crate) fn review(source: &Source<'_>, from: (u64, usize)) -> Result<Rows, Re
             conditions: row.conditions,
         };
         if !writer.push(&shape) {
-            // The next page begins with this holder again; a repeated row is better than a lost one.
-            let cut = whole.ok_or(Limit::WireFrameBytes.reached())?;
-            return Ok(writer.finish(Some(&u64::to_le_bytes(cut))));
+            let cut = last.ok_or(Limit::WireFrameBytes.reached())?;
+            return Ok(writer.finish(Some(&cursor(cut))));
         }
+        last = Some(row.place);
     }
-    Ok(writer.finish(found.next.map(u64::to_le_bytes).as_ref().map(<[u8; 8]>::as_slice)))
+    Ok(writer.finish(found.next.map(cursor).as_deref()))
 }

@@ -1,6 +1,7 @@
 //! Every test of the QUIC door in one program: each file is a part of it.
 
 mod bad_input;
+mod cursors;
 mod door;
 mod double;
 mod endpoints;

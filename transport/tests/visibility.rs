@@ -5,7 +5,7 @@ use crate::support;
 use support::raw::Raw;
 use support::{House, Tenant, name};
 use tessera_client::wire::{
-    Head, Outbox, RelationEventRow, Request, RequestKind, SubjectRow, TENANT_OF_CONNECTION,
+    Head, Outbox, RelationEventRow, Request, RequestKind, Resolve, SubjectRow, TENANT_OF_CONNECTION,
 };
 use tessera_client::{Client, ClientError};
 use tessera_model::catalogue::{EntryText, Label, ServiceEntry};
@@ -450,6 +450,9 @@ async fn whoever_sees_nobody_learns_of_nobody() {
     let bobs = house.client(&handle).await;
     let list = Request::ReadSubject { subject: None, identifier: Identifier::guess("bob@example.org").ok() };
     let bob = acme.client.list::<SubjectRow>(&list).await.expect("bob").rows[0].subject;
+    let own_place = own.clone();
+    let asked = [Resolve::Workspace(own.as_str())];
+    assert_ne!(acme.client.resolve(&asked).await.expect("resolved").ids, [0]);
     let (role, workspace) = (name("mate"), Some(own.clone()));
     let (from, until) = (NONE, NONE);
     let grant = Request::Grant { subject: bob, role, workspace, from, until };
@@ -500,6 +503,10 @@ async fn whoever_sees_nobody_learns_of_nobody() {
             client.list::<SubjectRow>(&Request::ListSubjects { after: None, limit: 0 }).await.expect("rows");
         assert_eq!(own.rows.len(), 1);
         assert_eq!((own.rows[0].index, own.rows[0].status.is_some()), (None, true));
+        // Nor is it said by a number that somebody has a workspace of their own.
+        let nobodys = format!("tessera.personal.{other}");
+        let asked = [Resolve::Workspace(own_place.as_str()), Resolve::Workspace(&nobodys)];
+        assert_eq!(client.resolve(&asked).await.expect("resolved").ids, [0, 0], "{email}");
         let rules = client.visibility().await;
         assert_eq!(rules.is_ok(), all, "whoever may read settings reads the rules");
     }

@@ -22,20 +22,15 @@ const SUBTAG_BYTES_MAX: usize = 8;
 pub struct Language(Box<str>);
 
 impl Language {
-    /// Takes a text as a language tag: two or three letters, then subtags of letters and digits.
+    /// Takes a text as a language tag that is well-formed (RFC 5646 section 2.1): a language of two or three letters, then
+    /// script, region, variants, extensions and private subtags in this order, none of them twice.
     ///
     /// # Errors
     /// [`Refusal::Malformed`].
     pub fn new(text: &str) -> Result<Self, Refusal> {
-        let mut parts = text.split('-');
-        let first = parts.next().unwrap_or_default();
-        let plain = |part: &str| {
-            (1..=SUBTAG_BYTES_MAX).contains(&part.len())
-                && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        };
-        let primary = (2..=3).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_alphabetic());
-        if text.len() <= LANGUAGE_BYTES_MAX && primary && parts.all(plain) {
-            Ok(Self(text.to_ascii_lowercase().into()))
+        let tag = text.to_ascii_lowercase();
+        if text.len() <= LANGUAGE_BYTES_MAX && is_tag(&tag) {
+            Ok(Self(tag.into()))
         } else {
             Err(Refusal::Malformed)
         }
@@ -46,6 +41,63 @@ impl Language {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a text in small letters is a well-formed language tag.
+fn is_tag(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let plain = |part: &&str| {
+        (1..=SUBTAG_BYTES_MAX).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    if !parts.iter().all(plain) {
+        return false;
+    }
+    let letters = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let mut rest = parts.as_slice();
+    // Takes the next subtag where it is of a kind.
+    let mut takes = |is: &dyn Fn(&str) -> bool| match rest {
+        [next, behind @ ..] if is(next) => {
+            rest = behind;
+            Some(*next)
+        }
+        _ => None,
+    };
+    if takes(&|part| (2..=3).contains(&part.len()) && letters(part)).is_none() {
+        return false;
+    }
+    for _ in 0..3 {
+        takes(&|part| part.len() == 3 && letters(part));
+    }
+    takes(&|part| part.len() == 4 && letters(part));
+    let region = |part: &str| part.len() == 3 && part.bytes().all(|byte| byte.is_ascii_digit());
+    takes(&|part| part.len() == 2 && letters(part) || region(part));
+    let variant =
+        |part: &str| part.len() >= 5 || part.len() == 4 && part.starts_with(|c: char| c.is_ascii_digit());
+    let mut seen = Vec::new();
+    while let Some(part) = takes(&variant) {
+        if seen.contains(&part) {
+            return false;
+        }
+        seen.push(part);
+    }
+    while let Some(single) = takes(&|part| part.len() == 1 && part != "x") {
+        if seen.contains(&single) || takes(&|part| part.len() >= 2).is_none() {
+            return false;
+        }
+        seen.push(single);
+        while takes(&|part| part.len() >= 2).is_some() {}
+    }
+    if takes(&|part| part == "x").is_some() {
+        return !rest.is_empty();
+    }
+    rest.is_empty()
+}
+
+/// The place of the first entry whose permission another one before it has, too.
+#[must_use]
+pub fn doubled(entries: &[ServiceEntry]) -> Option<usize> {
+    let mut seen = std::collections::BTreeSet::new();
+    entries.iter().position(|entry| !seen.insert(&entry.permission))
 }
 
 impl fmt::Display for Language {
@@ -250,7 +302,21 @@ mod tests {
     /// PROPERTY: tags are those of RFC 5646 in form, and case tells no two of them apart.
     #[test]
     fn languages_are_tags() {
-        for good in ["en", "fa", "fil", "zh-Hant", "de-CH-1996", "EN-us"] {
+        for good in [
+            "en",
+            "fa",
+            "fil",
+            "zh-Hant",
+            "de-CH-1996",
+            "EN-us",
+            "sl-rozaj-biske-1994",
+            "es-419",
+            "zh-cmn-Hans-CN",
+            "en-a-bbb-x-a",
+            "de-x-a-b",
+            "hy-Latn-IT-arevela",
+            "en-u-co-phonebk-t-de",
+        ] {
             assert!(Language::new(good).is_ok_and(|tag| tag.as_str() == good.to_lowercase()), "{good}");
         }
         for bad in [
@@ -262,6 +328,15 @@ mod tests {
             "en-",
             "en--us",
             "en-123456789",
+            "en-1",
+            "en-a",
+            "en-x",
+            "en-us-us",
+            "en-us-latn",
+            "de-1996-1996",
+            "en-a-bb-a-cc",
+            "en-u-x-a",
+            "en-12",
             &format!("en{}", "-abcdefgh".repeat(4)),
         ] {
             assert_eq!(Language::new(bad), Err(Refusal::Malformed), "{bad}");

@@ -3,7 +3,7 @@
 //! A cursor is opaque to whoever holds it. The node checks that it is one of its own and belongs to the
 //! list that it is sent to; a position is nothing secret, so this keeps mistakes apart, not rights.
 
-use crate::id::{PublicId, RoleId, TenantId};
+use crate::id::{GroupId, PublicId, RoleId, TenantId};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -74,6 +74,14 @@ lists! {
     EntryUses = 18,
     /// Where deprecated entries are used, by kind, holder and place.
     DeprecatedUses = 19,
+    /// The groups, or those that lie in one, by id.
+    Groups = 20,
+    /// The subjects in a group, by index.
+    Members = 21,
+    /// The groups that a subject is in, by id.
+    Memberships = 22,
+    /// Who holds what, by holder and what it holds.
+    Review = 23,
     /// The entities that policies speak about, by share, type and id.
     Entities = 25,
     /// The devices of a subject, by number.
@@ -90,6 +98,8 @@ lists! {
     Placements = 71,
     /// The events of a tenant, by position.
     Events = 72,
+    /// The copies of tenants that do not live in the cell, by tenant.
+    Copies = 73,
 }
 
 /// A list and what it is narrowed to.
@@ -118,6 +128,15 @@ impl Listed {
     #[must_use]
     pub fn of_role(role: RoleId) -> Self {
         Self::of_number(ListKind::Holders, role.0)
+    }
+
+    /// The list about a group, without or with what lies in the groups in it.
+    #[must_use]
+    pub fn of_group(kind: ListKind, group: Option<GroupId>, nested: bool) -> Self {
+        let mut listed = Self::of_number(kind, group.map_or(0, |group| group.0));
+        let [_, _, _, _, deep, ..] = &mut listed.filter;
+        *deep = u8::from(nested);
+        listed
     }
 
     /// The list about what has a number in its tenant.

@@ -185,6 +185,13 @@ impl PublicId {
         (Place(u32::from_be_bytes([part, p0, p1, p2])), Generation(u32::from_be_bytes([g0, g1, g2, g3])))
     }
 
+    /// Whether a text reads as an id: a number, or a public id. Something new is not called so, for nobody could tell which
+    /// of both is meant.
+    #[must_use]
+    pub fn is_read_in(text: &str) -> bool {
+        text.bytes().all(|byte| byte.is_ascii_digit()) || Self::parse(text).is_some()
+    }
+
     /// Reads the usual form with hyphens, lower or upper case.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

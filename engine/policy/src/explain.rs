@@ -5,6 +5,7 @@ use crate::evaluate::Outcome;
 use crate::overflow::{begins, ends};
 use crate::reach::Reach;
 use crate::rules::Rules;
+use crate::within::Within;
 use tessera_model::grant_condition::{GrantConditionKind, GrantConditions, Grantee};
 use tessera_model::record::MemberRecord;
 use tessera_model::{
@@ -177,4 +178,32 @@ impl Rules {
         }
         (!self.workspaces.lets_through(workspace, permission)).then_some(Reason::BeyondCeiling)
     }
+    /// Everything that cuts a permission of a session or key, whether anything gives it or not: what it is restricted
+    /// to, and what it must lie in besides. Off the hot path.
+    #[must_use]
+    pub fn cuts_of(
+        &self,
+        restriction: RestrictionId,
+        permission: PermissionId,
+        within: &Within<'_>,
+        now: UnixMillis,
+    ) -> Cuts {
+        let cut = |mask| !self.restrictions.lets_through(mask, permission);
+        Cuts {
+            restriction: cut(restriction),
+            device: within.ceilings.map(cut),
+            actor: !self.actor_may(permission, within, now),
+        }
+    }
+}
+
+/// What cuts a permission of a session or key.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Cuts {
+    /// What it is restricted to.
+    pub restriction: bool,
+    /// The ceilings of a device: that of its level, and its own.
+    pub device: [bool; 2],
+    /// That whoever acts does not hold it.
+    pub actor: bool,
 }

@@ -35,7 +35,7 @@ mod workspaces;
 pub use chunked::Chunked;
 pub use conditions::{Facts, is_zone};
 pub use evaluate::Outcome;
-pub use explain::{Explanation, Source};
+pub use explain::{Cuts, Explanation, Source};
 pub use held::HeldThing;
 pub use line::Line;
 pub use reach::Reach;

@@ -72,6 +72,15 @@ impl Rules {
         }
     }
 
+    /// Whether whoever acts may do what they must be permitted themselves; whoever holds the session acts for nobody.
+    pub(crate) fn actor_may(&self, permission: PermissionId, within: &Within<'_>, now: UnixMillis) -> bool {
+        within.actor.filter(|_| is_engines(permission)).is_none_or(|actor| {
+            let when = (now, Some(&actor.facts));
+            let tenant = WorkspaceIndex(0);
+            self.evaluate_under(actor.line, permission, tenant, actor.restriction, when).is_permit()
+        })
+    }
+
     /// Cuts a list of permitted permissions as [`Rules::list`] wrote it, and tells until when that holds.
     pub fn list_within(
         &self,

@@ -327,6 +327,20 @@ impl Engine {
         Listing(root, sight)
     }
 
+    /// The number of the workspace with this name, 0 for none: a personal one of somebody whom the caller does not see is
+    /// none, too.
+    #[must_use]
+    pub fn resolve_workspace(&self, bound: &Bound, reading: &Reading<'_>, name: &str) -> WorkspaceIndex {
+        let (_, found) = reading.resolve("", name);
+        match reading.root.workspaces.get(&found) {
+            Some(record) if record.personal.0 != 0 => {
+                let listing = self.listing_of(bound, reading, "tessera.check");
+                if listing.shows_workspace(record) { found } else { WorkspaceIndex(0) }
+            }
+            Some(_) | None => found,
+        }
+    }
+
     /// Whether a caller may read people as far as rules show them: with [`PEOPLE`] in the whole tenant, or in a workspace.
     #[must_use]
     pub fn reads_people(&self, bound: &Bound) -> bool {

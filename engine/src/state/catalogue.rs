@@ -43,6 +43,15 @@ impl State {
         }
     }
 
+    /// As [`State::look_up`], and exact names whoever would have registered them: what only cuts names what there is. A
+    /// beginning or a scope may match nothing yet.
+    pub(super) fn look_up_all(&self, patterns: &[Pattern], held: &[Pattern]) -> Result<(), Refusal> {
+        let mut fresh = patterns.iter().filter(|pattern| !held.contains(pattern));
+        let is_unknown =
+            |pattern: &Pattern| pattern.exact().is_some_and(|name| self.permission_id(name).is_none());
+        if fresh.any(is_unknown) { Err(Refusal::PermissionUnknown) } else { self.look_up(patterns, held) }
+    }
+
     /// Refuses scopes with filters where nothing compares these.
     pub(super) fn unfiltered(patterns: &[Pattern]) -> Result<(), Refusal> {
         if patterns.iter().any(Pattern::is_filtered) { Err(Refusal::ScopeFiltered) } else { Ok(()) }
@@ -75,6 +84,7 @@ impl State {
         if lies_below(name.as_str(), ENGINE) {
             return Err(Refusal::BuiltIn);
         }
+        Self::may_be_called(name)?;
         sized(entries, &[])?;
         let known = self.service_named(name.as_str()).and_then(|index| self.root.services.get(&index));
         let mut events = Vec::new();

@@ -73,6 +73,7 @@ impl State {
         if let Some(setting) = terms.fault() {
             return Err(Refusal::SettingOutOfBounds(setting));
         }
+        Self::may_be_called(name)?;
         if self.root.client_names.contains_key(name) {
             return Err(Refusal::Duplicate);
         }

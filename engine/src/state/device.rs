@@ -194,7 +194,7 @@ impl State {
             return Err(Limit::Patterns.reached());
         }
         let held = self.root.restrictions.get(&held).map_or(&[][..], |record| &record.patterns);
-        self.look_up(patterns, held)?;
+        self.look_up_all(patterns, held)?;
         let mut sorted = patterns.to_vec();
         sorted.sort_unstable();
         sorted.dedup();

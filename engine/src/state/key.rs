@@ -71,7 +71,7 @@ impl State {
             return Err(Limit::Patterns.reached());
         }
         let (patterns, networks) = (sorted(&self.placed(reach.0)?), sorted(reach.1));
-        self.look_up(&patterns, &[])?;
+        self.look_up_all(&patterns, &[])?;
         self.filters_fit(&patterns, &[])?;
         if networks.len() > NETWORKS_MAX {
             return Err(Limit::Networks.reached());
@@ -192,7 +192,7 @@ impl State {
         }
         // What it has it keeps, also where a service has taken over the names since. Looked at last: whoever asks for
         // more costs no more.
-        self.look_up(&patterns, held)?;
+        self.look_up_all(&patterns, held)?;
         self.filters_fit(&patterns, held)?;
         // Whoever rotates a key is shown its successor: of somebody else's, only who could have made it.
         if !self.is_its_own(*key, caller, now)

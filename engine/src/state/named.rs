@@ -2,7 +2,9 @@
 
 use super::State;
 use tessera_model::record::GrantRecord;
-use tessera_model::{Name, PermissionId, PermissionRef, Refusal, RoleId, SubjectIndex, WorkspaceIndex};
+use tessera_model::{
+    Name, PermissionId, PermissionRef, PublicId, Refusal, RoleId, SubjectIndex, WorkspaceIndex,
+};
 
 impl State {
     pub(super) fn apply_grant(&mut self, record: &GrantRecord) {
@@ -17,6 +19,11 @@ impl State {
 
     pub(super) fn permission_id(&self, name: &str) -> Option<PermissionId> {
         self.root.rules.permission(PermissionRef::Name(name))
+    }
+
+    /// Refuses to call something new by a name that reads as an id.
+    pub(super) fn may_be_called(name: &Name) -> Result<(), Refusal> {
+        if PublicId::is_read_in(name.as_str()) { Err(Refusal::BuiltIn) } else { Ok(()) }
     }
 
     pub(super) fn role_id(&self, name: &Name) -> Result<RoleId, Refusal> {

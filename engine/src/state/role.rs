@@ -49,6 +49,7 @@ impl State {
             return Err(Limit::Permissions.reached());
         }
         let name = Name::new(name).map_err(|_| Refusal::Malformed)?;
+        Self::may_be_called(&name)?;
         events.push(Event::PermissionRegistered { id: PermissionId(id), name });
         Ok(())
     }
@@ -78,6 +79,7 @@ impl State {
         if name.as_str().starts_with(RESERVED) {
             return Err(Refusal::BuiltIn);
         }
+        Self::may_be_called(name)?;
         if self.root.role_names.contains_key(name) {
             return Err(Refusal::Duplicate);
         }

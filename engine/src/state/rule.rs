@@ -14,6 +14,7 @@ type Changes<'a> = Vec<(u32, Option<&'a AttributeValue>)>;
 
 impl State {
     pub(super) fn create_group(&self, name: &Name, rule: &[Condition]) -> Result<Decided, Refusal> {
+        Self::may_be_called(name)?;
         if self.root.group_names.contains_key(name) {
             return Err(Refusal::Duplicate);
         }

@@ -18,6 +18,7 @@ impl State {
         entropy: &Entropy,
         now: UnixMillis,
     ) -> Result<Decided, Refusal> {
+        Self::may_be_called(name)?;
         if self.root.workspace_names.contains_key(name) {
             return Err(Refusal::Duplicate);
         }
@@ -120,7 +121,7 @@ impl State {
             return Err(Limit::Patterns.reached());
         }
         Self::unfiltered(patterns)?;
-        self.look_up(patterns, &record.ceiling)?;
+        self.look_up_all(patterns, &record.ceiling)?;
         Ok(self.changed(WorkspaceRecord { ceiling: patterns.to_vec(), ..record.clone() }))
     }
 

@@ -18,8 +18,8 @@ use tessera_engine::{ADDRESS, About, Authorized, Bound, PolicySteps, Reading, Re
 use tessera_model::limits::BATCH_CHECKS_MAX;
 use tessera_model::query::Introspection;
 use tessera_model::{
-    CheckQuery, Decision, HandleBytes, Limit, PermissionId, PermissionRef, Reason, Receipt, Refusal, Scope,
-    WorkspaceIndex, WorkspaceRef,
+    CheckQuery, Decision, HandleBytes, Limit, Name, PermissionId, PermissionRef, Reason, Receipt, Refusal,
+    Scope, WorkspaceIndex, WorkspaceRef,
 };
 use tessera_relation::RELATION_BUDGET;
 
@@ -455,7 +455,8 @@ pub(crate) fn resolve(shared: &Shared, caller: &Caller, input: &Input) -> Result
     let workspaces = input.names("workspaces")?;
     let permissions: Vec<u32> =
         permissions.iter().map(|name| reading.resolve(name.as_str(), "").0.0).collect();
-    let workspaces: Vec<u32> = workspaces.iter().map(|name| reading.resolve("", name.as_str()).1.0).collect();
+    let place = |name: &Name| shared.engine.resolve_workspace(&caller.bound, &reading, name.as_str()).0;
+    let workspaces: Vec<u32> = workspaces.iter().map(place).collect();
     let answer = Object::new().shown("seen", reading.seen());
     Ok(answer.with("permissions", permissions).with("workspaces", workspaces).value())
 }

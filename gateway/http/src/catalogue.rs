@@ -9,7 +9,7 @@ use crate::problem::Problem;
 use crate::value::{bool, text};
 use serde_json::{Map, Value, json};
 use tessera_engine::{CatalogueEntry, EntryUse, Listing, Page, Reading, UsedBy};
-use tessera_model::catalogue::{EntryText, Label, ServiceEntry};
+use tessera_model::catalogue::{EntryText, Label, ServiceEntry, doubled};
 use tessera_model::limits::{ENTRY_DESCRIPTION_BYTES_MAX, LABEL_BYTES_MAX, LABELS_MAX, SERVICE_ENTRIES_MAX};
 use tessera_model::{Deadline, Limit, ListKind, Listed, Name, Refusal};
 
@@ -30,7 +30,12 @@ fn entries(value: &Json) -> Result<Vec<ServiceEntry>, Fault> {
         return Err((String::new(), Limit::ServiceEntries.reached()));
     }
     let placed = items.iter().enumerate();
-    placed.map(|(at, item)| entry(item).map_err(|(below, why)| (format!("/{at}{below}"), why))).collect()
+    let read = placed.map(|(at, item)| entry(item).map_err(|(below, why)| (format!("/{at}{below}"), why)));
+    let read = read.collect::<Result<Vec<ServiceEntry>, Fault>>()?;
+    match doubled(&read) {
+        None => Ok(read),
+        Some(at) => Err((format!("/{at}/permission"), Refusal::Duplicate)),
+    }
 }
 
 fn entry(value: &Json) -> Result<ServiceEntry, Fault> {

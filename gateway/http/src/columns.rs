@@ -43,6 +43,7 @@ pub(crate) const EXPLAINED: &[&str] = &[
     "valid_until",
     "sources",
     "restricted",
+    "cuts",
     "ceilings",
     "related",
     "policies",

@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use crate::value::text;
 use serde_json::{Value, json};
 use tessera_engine::Listing;
-use tessera_model::endpoint::Endpoint;
+use tessera_model::endpoint::{Endpoint, ambiguous};
 use tessera_model::limits::{ENDPOINT_BYTES_MAX, ENDPOINTS_MAX};
 use tessera_model::name::NameError;
 use tessera_model::{Limit, Pattern, Refusal};
@@ -32,11 +32,17 @@ fn endpoints(value: &Json) -> Result<Vec<Endpoint>, Fault> {
         return Err((String::new(), Limit::Endpoints.reached(), None));
     }
     let placed = items.iter().enumerate();
-    placed
-        .map(|(at, item)| {
-            endpoint(item).map_err(|(below, refusal, why)| (format!("/{at}{below}"), refusal, why))
-        })
-        .collect()
+    let read = placed.map(|(at, item)| {
+        endpoint(item).map_err(|(below, refusal, why)| (format!("/{at}{below}"), refusal, why))
+    });
+    let read = read.collect::<Result<Vec<Endpoint>, Fault>>()?;
+    match ambiguous(&read) {
+        None => Ok(read),
+        Some((one, other)) => {
+            let why = format!("it and endpoint {one} match one request, and neither is narrower");
+            Err((format!("/{other}"), Refusal::EndpointAmbiguous, Some(why)))
+        }
+    }
 }
 
 fn endpoint(value: &Json) -> Result<Endpoint, Fault> {
@@ -59,7 +65,13 @@ fn endpoint(value: &Json) -> Result<Endpoint, Fault> {
         ("/needs".to_owned(), refusal, Some(error.to_string()))
     })?;
     let (method, path) = (method.ok_or_else(|| ill("/method"))?, path.ok_or_else(|| ill("/path"))?);
-    Endpoint::new(method, path, &target).map_err(|refusal| ("/path".to_owned(), refusal, None))
+    Endpoint::new(method, path, &target).map_err(|refusal| match refusal {
+        Refusal::Malformed => {
+            let (part, why) = Endpoint::fault(method, &target);
+            (format!("/{part}"), refusal, Some(why.to_owned()))
+        }
+        limit => ("/path".to_owned(), limit, None),
+    })
 }
 
 /// What the description says of the endpoints.

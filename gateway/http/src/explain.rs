@@ -10,7 +10,7 @@ use crate::relation;
 use crate::under::{facts, under};
 use serde_json::Value;
 use std::cell::Cell;
-use tessera_engine::{Because, Draft, Engine, Listing, View, Why};
+use tessera_engine::{Because, Cut, Draft, Engine, Listing, View, Why};
 use tessera_model::{Deadline, Name, Pattern, Refusal};
 
 /// Answers `explain` and `simulate`.
@@ -22,11 +22,17 @@ pub(crate) fn answer(
 ) -> Result<Value, Problem> {
     let subject = input.public_id("subject")?.ok_or_else(|| ill_formed("subject"))?;
     let permission = input.name("permission")?.ok_or_else(|| ill_formed("permission"))?;
-    let (mut allowed, mut draft) = (Vec::new(), Draft::default());
+    let (mut through, mut draft, reading) = (None, Draft::default(), engine.read(view));
     if list == List::Explain {
-        if let Some(key) = input.public_id("key")? {
-            let found = engine.read(view).key(key).filter(|key| key.found.subject == subject);
-            allowed = found.ok_or(Refusal::SessionUnknown)?.patterns;
+        if let Some(id) = input.public_id("key")? {
+            through =
+                Some(reading.through(id).ok_or_else(|| Problem::from(Refusal::SessionUnknown).at("key"))?);
+            // A session or key has its own.
+            if let Some(own) =
+                ["acr", "proven", "device_trust"].into_iter().find(|name| input.json(name).is_some())
+            {
+                return Err(ill_formed(own));
+            }
         }
     } else {
         let window = (input.instant("from")?, input.instant("until")?);
@@ -47,17 +53,20 @@ pub(crate) fn answer(
     }
     draft.facts = facts(input)?;
     let at = input.instant("at")?;
-    let at = if at == Deadline::NONE { engine.now() } else { at.to_millis() };
+    let at = if at == Deadline::NONE { reading.now() } else { at.to_millis() };
     let resource = input.text("resource").map(Into::into);
     let json = |name| input.json_text(name).map(|text| text.map(Into::into));
     let (context, entities) = (json("context")?, json("entities")?);
     let workspace = input.name("workspace")?;
-    let why = Why { subject, allowed, permission, workspace, resource, context, entities, at };
+    let why = Why { subject, through, permission, workspace, resource, context, entities, at };
     let found = listing.explain(&why, &draft)?;
     walked.set(walked.get() + found.related.as_ref().map_or(0, |related| u64::from(related.steps)));
     let sources: Vec<Value> = found.sources.iter().map(|source| because(source).value()).collect();
     let object = Object::new().decided(found.reason).at("valid_until", Some(found.valid_until));
-    let object = object.with("sources", sources).with("restricted", found.restricted);
+    let object = object.with("sources", sources);
+    let restricted = found.cuts.iter().any(|cut| matches!(cut, Cut::Restriction(_)));
+    let cuts: Vec<Value> = found.cuts.iter().map(|cut| cut_by(cut).value()).collect();
+    let object = object.with("restricted", restricted).with("cuts", cuts);
     let related = found.related.as_ref().map(|related| {
         let path: Vec<Value> = related.path.iter().map(|step| relation::step(listing, step)).collect();
         Object::new()
@@ -68,6 +77,25 @@ pub(crate) fn answer(
     });
     let object = object.with("ceilings", texts(&found.ceilings)).with("related", related);
     Ok(object.with("policies", policy::said(&found.policies)).value())
+}
+
+/// What cuts a session or key.
+fn cut_by(cut: &Cut) -> Object {
+    let texts = |patterns: &[Pattern]| patterns.iter().map(Pattern::to_string).collect::<Vec<_>>();
+    let by = |word: &str| Object::new().with("by", word);
+    match cut {
+        Cut::Restriction(patterns) => by("restriction").with("covers", texts(patterns)),
+        Cut::Level(trust, patterns) => {
+            by("level").with("level", trust.name()).with("covers", texts(patterns))
+        }
+        Cut::Device(id, patterns) => {
+            by("device").with("device", id.to_string()).with("covers", texts(patterns))
+        }
+        Cut::Actor(id) => by("actor").with("actor", id.map(|id| id.to_string())),
+        Cut::Networks(networks) => {
+            by("networks").with("networks", networks.iter().map(ToString::to_string).collect::<Vec<_>>())
+        }
+    }
 }
 
 fn because(source: &Because) -> Object {

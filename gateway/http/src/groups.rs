@@ -2,23 +2,26 @@
 
 use crate::answer::Object;
 use crate::input::{Input, ill_formed};
-use crate::list::{page, texts, whole};
+use crate::list::{Window, limit, rows_of, texts, whole};
 use crate::operation::List;
 use crate::problem::Problem;
 use crate::sight;
 use crate::under::under;
 use serde_json::Value;
+use std::cell::Cell;
 use std::sync::Arc;
-use tessera_engine::{Held, Listing, Reviewed, RoleUse, Told, Way, Who};
+use tessera_engine::{Bound, Engine, Held, Listing, ReviewPlace, Reviewed, RoleUse, Told, Way, Who};
 use tessera_model::record::GroupRecord;
-use tessera_model::{Deadline, GroupId, Name, Refusal, RoleId, WorkspaceIndex};
+use tessera_model::{
+    CursorFault, Deadline, GroupId, ListKind, Listed, Name, Refusal, RoleId, WorkspaceIndex, cursor,
+};
 
 /// Answers one of these lists.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other lists are answered elsewhere")]
-pub(crate) fn rows(
+pub(crate) fn rows<'a>(
     listing: &Listing,
     (list, input): (List, &Input),
-    (cursor, limit): (u64, usize),
+    window: impl Fn(Listed) -> Result<Window<'a>, Problem>,
 ) -> Result<Value, Problem> {
     let named = |field: &'static str| -> Result<&Arc<GroupRecord>, Problem> {
         let name = input.name(field)?.ok_or_else(|| ill_formed(field))?;
@@ -30,18 +33,24 @@ pub(crate) fn rows(
                 None => None,
                 Some(_) => Some(named("within")?.id),
             };
-            Ok(page(listing.groups(within, cursor, limit), |row| group(listing, row)))
+            window(Listed::of_group(ListKind::Groups, within, false))?
+                .page(|from, limit| listing.groups(within, from, limit), |row| group(listing, row))
         }
         List::Group => Ok(group(listing, named("name")?).value()),
         List::Members => {
             let nested = input.bool("nested")?.unwrap_or(false);
-            let found = listing.members(named("group")?.id, nested, cursor, limit);
-            Ok(page(found, |row| way(Object::new().shown("subject", row.subject), &row.way)))
+            let of = named("group")?.id;
+            window(Listed::of_group(ListKind::Members, Some(of), nested))?.page(
+                |from, limit| listing.members(of, nested, from, limit),
+                |row| way(Object::new().shown("subject", row.subject), &row.way),
+            )
         }
         List::Memberships => {
             let subject = sight::named(listing, (list, input))?;
-            let found = listing.memberships(subject.index, cursor, limit);
-            Ok(page(found, |row| way(Object::new().shown("group", &row.group), &row.way)))
+            window(Listed::of_subject(ListKind::Memberships, Some(subject.id)))?.page(
+                |from, limit| listing.memberships(subject.index, from, limit),
+                |row| way(Object::new().shown("group", &row.group), &row.way),
+            )
         }
         List::GroupGrants => {
             let grants = listing.group_grants(named("group")?.id).into_iter();
@@ -94,8 +103,28 @@ fn group(listing: &Listing, row: &Arc<GroupRecord>) -> Object {
         .with("left", listing.rule_left(row))
 }
 
+/// Who holds what.
+pub(crate) fn review(
+    engine: &Engine,
+    bound: &Bound,
+    listing: &Listing,
+    (input, walked): (&Input, &Cell<u64>),
+) -> Result<Value, Problem> {
+    let cursors = engine.cursors(bound.entry.tenant, Listed::all(ListKind::Review))?;
+    let from = match cursors.tail(input.cursor("cursor").as_deref())? {
+        None => ReviewPlace::default(),
+        Some((holder, tail)) => {
+            ReviewPlace::of(holder, tail).ok_or(Refusal::CursorRefused(CursorFault::Damaged))?
+        }
+    };
+    let found = engine.review(bound, listing, (from, limit(input)?))?;
+    walked.set(found.walked);
+    let next = found.next.map(|next| cursor::to_text(&cursors.behind(next.holder(), &next.tail())));
+    Ok(rows_of(found.rows.iter().map(reviewed), next))
+}
+
 /// Something that somebody holds.
-pub(crate) fn reviewed(row: &Reviewed) -> Object {
+fn reviewed(row: &Reviewed) -> Object {
     let (subject, group) = match &row.who {
         Who::Subject(id) => (Some(id.to_string()), None),
         Who::Group(name) => (None, Some(name.to_string())),

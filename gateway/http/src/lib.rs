@@ -37,6 +37,7 @@ mod openfga;
 mod operation;
 mod order;
 mod parameters;
+mod placed;
 mod plain;
 mod policy;
 mod problem;

@@ -32,8 +32,8 @@ use tessera_model::record::{TenantRecord, WorkspaceRecord};
 use tessera_model::refresh::ClientRecord;
 use tessera_model::visibility::Detail;
 use tessera_model::{
-    CursorFault, Deadline, IdentifierKind, ListKind, Listed, Name, PublicId, Refusal, RoleId, SubjectIndex,
-    TenantId, cursor,
+    Deadline, IdentifierKind, ListKind, Listed, Name, PublicId, Refusal, RoleId, SubjectIndex, TenantId,
+    cursor,
 };
 
 /// The permission of services that read names without a person behind them.
@@ -196,11 +196,8 @@ fn rows(
         | List::Members
         | List::Memberships
         | List::GroupGrants
-        | List::RoleUses => groups::rows(&listing, (list, input), (plain(input)?, limit(input)?)),
-        List::Review => {
-            let window = (plain(input)?, limit(input)?);
-            Ok(page(engine.review(bound, &listing, window)?, groups::reviewed))
-        }
+        | List::RoleUses => groups::rows(&listing, (list, input), window),
+        List::Review => groups::review(engine, bound, &listing, (input, &walked.0)),
         List::Explain | List::Simulate => {
             subject()?;
             explain::answer((engine, view), &listing, (list, input), &walked.0)
@@ -301,18 +298,6 @@ pub(crate) fn limit(input: &Input) -> Result<usize, Problem> {
 /// Tenants are listed by the system tenant alone.
 fn system_only(bound: &Bound) -> Result<(), Problem> {
     if bound.entry.tenant == TenantId::SYSTEM { Ok(()) } else { Err(Refusal::WrongTenant.into()) }
-}
-
-/// A page as rows and the plain position of the next one.
-pub(crate) fn page<T>(page: Page<T>, object: impl Fn(&T) -> Object) -> Value {
-    rows_of(page.rows.iter().map(object), page.next.map(|next| cursor::to_text(&next.to_le_bytes())))
-}
-
-/// Where a list goes on whose cursors are plain positions.
-fn plain(input: &Input) -> Result<u64, Problem> {
-    let Some(bytes) = input.cursor("cursor") else { return Ok(0) };
-    let damaged = Refusal::CursorRefused(CursorFault::Damaged);
-    bytes.try_into().map(u64::from_le_bytes).map_err(|_| damaged.into())
 }
 
 /// Names as texts.

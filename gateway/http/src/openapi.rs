@@ -308,7 +308,7 @@ fn member(name: &str) -> Value {
         "subject" => json!({ "type": ["string", "null"], "format": "uuid" }),
         "permissions" | "workspaces" | "patterns" | "networks" | "origins" | "decisions" | "evicted"
         | "examples" | "results" | "rule" | "path" | "endpoints" | "parents" | "through" | "ceiling"
-        | "ceilings" | "sources" | "faults" | "rules" | "conditions" | "versions" => {
+        | "ceilings" | "cuts" | "sources" | "faults" | "rules" | "conditions" | "versions" => {
             json!({ "type": "array", "items": {} })
         }
         "workspace" | "member_of" | "by" | "changed_by" | "parent" | "csrf_token" | "client" | "owners" => {

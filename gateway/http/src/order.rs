@@ -9,6 +9,7 @@ use crate::input::{Input, ill_formed};
 use crate::invitation;
 use crate::load;
 use crate::operation::{Act, Own};
+use crate::placed::placed;
 use crate::policy;
 use crate::problem::Problem;
 use crate::relation;
@@ -75,7 +76,8 @@ pub(crate) async fn perform(
         Act::Order(CommandKind::LoadSubjects) => Ok(plain(load::load(shared, caller, id, input).await?)),
         Act::Order(kind) => {
             let trial = input.bool("dry_run")?;
-            let done = order(shared, &caller.bound, (id, trial.unwrap_or(false)), kind, input).await?;
+            let done = order(shared, &caller.bound, (id, trial.unwrap_or(false)), kind, input).await;
+            let done = done.map_err(|problem| placed(shared, &caller.bound, (kind, input), problem))?;
             let made = answer::made(&done, number(kind));
             Ok(plain(trial.map_or(made.clone(), |trial| made.with("dry_run", trial)).value()))
         }

@@ -37,12 +37,26 @@ const fn status_of(code: u16) -> StatusCode {
         200 | 202 | 215 | 219 | 224 | 235..=238 | 244 | 245 | 264 | 266 | 269 | 279 | 600 => {
             StatusCode::FORBIDDEN
         }
-        201 | 203 | 205..=210 | 228 | 230 | 239 | 259 | 262 | 278 | 283 | 284 | 299 => StatusCode::NOT_FOUND,
-        289 | 605 => StatusCode::NOT_FOUND,
+        201 | 203 | 205..=210 | 228 | 230 | 239 | 247 | 250 | 253 | 259 | 262 => StatusCode::NOT_FOUND,
+        278 | 283 | 284 | 289 | 299 | 605 => StatusCode::NOT_FOUND,
         213 | 214 => StatusCode::BAD_REQUEST,
-        212 | 216 | 217 | 218 | 222 | 227 | 243 | 270 | 274..=277 | 290 | 291 | 293 | 294 | 297 => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        212
+        | 216
+        | 217
+        | 218
+        | 222
+        | 227
+        | 243
+        | 260
+        | 268
+        | 270
+        | 274..=277
+        | 286
+        | 290
+        | 291
+        | 293
+        | 294
+        | 297 => StatusCode::UNPROCESSABLE_ENTITY,
         229 | 242 => StatusCode::INSUFFICIENT_STORAGE,
         231 | 300 | 303 | 304 | 502 => StatusCode::SERVICE_UNAVAILABLE,
         241 | 301 => StatusCode::TOO_MANY_REQUESTS,
@@ -309,5 +323,16 @@ mod tests {
         }
         assert_eq!(Problem::from(Refusal::RoleUnknown).status, StatusCode::NOT_FOUND);
         assert_eq!(Problem::from(Refusal::Duplicate).status, StatusCode::CONFLICT);
+        // What is not there is not found, whatever it is. A zone and a relation are words of a language, and one that it
+        // has not is ill-formed.
+        let unknown = Refusal::ALL.iter().filter(|refusal| refusal.name().ends_with("Unknown"));
+        let (words, nouns): (Vec<Refusal>, Vec<Refusal>) =
+            unknown.partition(|refusal| matches!(refusal, Refusal::ZoneUnknown | Refusal::RelationUnknown));
+        assert!(words.len() == 2 && nouns.len() > 15, "{nouns:?}");
+        let status = |refusal: &Refusal| Problem::from(*refusal).status;
+        for refusal in nouns {
+            assert_eq!(status(&refusal), StatusCode::NOT_FOUND, "{refusal:?}");
+        }
+        assert!(words.iter().all(|refusal| status(refusal) == StatusCode::UNPROCESSABLE_ENTITY));
     }
 }

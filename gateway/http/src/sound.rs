@@ -12,7 +12,10 @@ use crate::value::{
 };
 use std::net::IpAddr;
 use tessera_model::limits::{ENTITY_CHANGES_MAX, PAGE_ROWS_MAX, PASSWORD_BYTES_MAX, RELATION_CHANGES_MAX};
-use tessera_model::{DeviceKey, DeviceProof, Identifier, Limit, Name, PublicId, Refusal, Thumbprint};
+use tessera_model::{
+    Condition, DeviceKey, DeviceProof, GrantCondition, Identifier, Limit, Name, Network, Pattern, PublicId,
+    Refusal, Thumbprint,
+};
 
 /// Whether a value reads as what its field must be, before anything is done with the request.
 pub(crate) fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
@@ -67,7 +70,37 @@ pub(crate) fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
     };
     let problem =
         over(field.shape, value).map_or_else(|| ill_formed(field.name), |limit| refused(limit).into());
-    Err(problem.at(field.name))
+    let (nth, why) = fault(field.shape, value);
+    let place = nth.map_or_else(|| field.name.to_owned(), |nth| format!("{}/{nth}", field.name));
+    let problem = problem.at(&place);
+    Err(why.map_or(problem.clone(), |why| problem.because(why)))
+}
+
+/// Which of the items of a list does not read, and why it or a text alone does not.
+#[expect(clippy::wildcard_enum_match_arm, reason = "of the rest there is no more to say")]
+fn fault(shape: Shape, value: &Json) -> (Option<usize>, Option<String>) {
+    let why = |item: &Json| -> Option<String> {
+        let Some(text) = text(item) else { return Some("a text is expected".to_owned()) };
+        match shape {
+            Shape::Name | Shape::Names => Name::look(text).err().map(|why| why.to_string()),
+            Shape::Patterns => Pattern::new(text).err().map(|why| why.to_string()),
+            Shape::Rule => Condition::new(text).err().map(|why| why.to_string()),
+            Shape::Conditions => GrantCondition::parse(text).err().map(|why| why.to_string()),
+            Shape::Networks => Network::parse(text).err().map(|why| why.to_string()),
+            _ => None,
+        }
+    };
+    match (shape, value) {
+        (Shape::Name, item) => (None, why(item)),
+        (
+            Shape::Names | Shape::Patterns | Shape::Rule | Shape::Conditions | Shape::Networks,
+            Json::List(items),
+        ) => {
+            let found = items.iter().enumerate().find_map(|(nth, item)| Some((nth, why(item)?)));
+            found.map_or((None, None), |(nth, why)| (Some(nth), Some(why)))
+        }
+        _ => (None, None),
+    }
 }
 
 /// The limit that a value is over, when that is what is wrong with it.

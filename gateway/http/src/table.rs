@@ -381,12 +381,12 @@ table! {
 
     "renew_grant" Post "/v1/subjects/{subject}/grants/renew", GRANTS, "Moves the end of a grant that stands; its beginning stays.",
         [SUBJECT, ROLE, PLACE, UNTIL], NOTHING, Act::Order(Kind::RenewGrant);
-    "list_review" Get "/v1/review", GRANTS, "Who holds what, since when, by whom and until when. All that one holder has is on one page.",
+    "list_review" Get "/v1/review", GRANTS, "Who holds what, since when, by whom and until when.",
         [CURSOR, LIMIT], Answer::Page(REVIEW_ROW), Act::List(List::Review);
     "explain" Post "/v1/explain", Needs::OwnOr("tessera.admin.grants"), "Why a subject may do something or not: through which grants, roles, groups and workspaces, until when; or what cuts it.",
         [Field::body("subject", Shape::Subject, "who"), Field::body("permission", Shape::Name, "what"),
          Field::maybe("workspace", Shape::Name, "where; none for the tenant"),
-         Field::maybe("key", Shape::Session, "public id of the key that it is asked through"),
+         Field::maybe("key", Shape::Session, "public id of the session or key that it is asked through: what a check of that says; proof and device are its own then"),
          Field::maybe("resource", Shape::Object, "to what, `type:id`; the relation that the permission is mapped to is told with its path"),
          Field::maybe("context", Shape::Context, "the circumstances that policies look at; `ip`, `key` and `opened` too"),
          Field::maybe("entities", Shape::EntityList, "entities that are supposed for this question; 64 at most"),

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tessera_client::wire::{EntryRow, EntryUseRow, Request, ServiceRow};
-use tessera_model::Name;
-use tessera_model::catalogue::{EntryText, Label, ServiceEntry};
+use tessera_model::catalogue::{EntryText, Label, ServiceEntry, doubled};
+use tessera_model::{Name, Refusal};
 
 /// LIMIT: bytes of a file of entries: twice what one request holds.
 const FILE_BYTES_MAX: u64 = 512 * 1024;
@@ -136,7 +136,30 @@ impl Written {
 fn entries(text: &str) -> Result<Vec<ServiceEntry>, String> {
     let read: Catalogue = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let placed = (1..).zip(read.entries);
-    placed.map(|(at, one): (usize, _)| one.read().map_err(|why| format!("entry {at}: {why}"))).collect()
+    let read = placed.map(|(at, one): (usize, _)| one.read().map_err(|why| format!("entry {at}: {why}")));
+    let read = read.collect::<Result<Vec<ServiceEntry>, String>>()?;
+    let again = doubled(&read).and_then(|at| Some((at, read.get(at)?)));
+    match again {
+        None => Ok(read),
+        Some((at, entry)) => Err(format!("entry {}: {} stands twice", at + 1, entry.permission)),
+    }
+}
+
+/// The entries that are replaced by what is neither in the file nor registered.
+async fn unknown_successors(link: &Link, entries: &[ServiceEntry]) -> Result<Vec<String>, CtlError> {
+    let mut found = Vec::new();
+    for (at, entry) in (1..).zip(entries) {
+        let Some(by) = &entry.replaced_by else { continue };
+        let at: usize = at;
+        if entries.iter().any(|other| other.permission == *by) || link.knows(by).await? {
+            continue;
+        }
+        found.push(format!(
+            "entry {at}: {} would be replaced by {by}, which is no permission",
+            entry.permission
+        ));
+    }
+    Ok(found)
 }
 
 /// All of a file, or of standard input.
@@ -163,7 +186,14 @@ fn file(path: &Path) -> Result<Vec<ServiceEntry>, CtlError> {
 /// Puts entries in the place of what a service has.
 async fn set(link: &Link, name: Name, entries: Vec<ServiceEntry>, trial: bool) -> Result<Answer, CtlError> {
     let count = entries.len();
-    let made = link.order(&Request::SetService { name: name.clone(), trial, entries }).await?;
+    let request = Request::SetService { name: name.clone(), trial, entries: entries.clone() };
+    let made = match link.order(&request).await {
+        Err(error) if error.is(Refusal::PermissionUnknown) => {
+            let found = unknown_successors(link, &entries).await?;
+            return Err(if found.is_empty() { error } else { error.saying(found.join("; ")) });
+        }
+        made => made?,
+    };
     let kept = made.kept.unwrap_or(0);
     let entries = if count == 1 { "entry" } else { "entries" };
     let text = match (count, trial) {
@@ -357,6 +387,8 @@ mod tests {
                 "entry 2",
             ),
             (r#"{"entries": [{"permission": "a", "replaced_by": "b"}]}"#, "deprecated"),
+            (r#"{"entries": [{"permission": "a"}, {"permission": "b"}, {"permission": "a"}]}"#, "entry 3"),
+            (r#"{"entries": [{"permission": "a", "labels": {"en-x": "B"}}]}"#, "label of en-x"),
             (r#"{"entries": [{"permission": "a", "label": "x"}]}"#, "unknown field"),
         ] {
             let told = entries(bad).expect_err(bad);

@@ -8,8 +8,8 @@ use crate::table::Table;
 use serde_json::{Value, json};
 use std::path::Path;
 use tessera_client::wire::{EndpointRow, Request};
-use tessera_model::endpoint::Endpoint;
-use tessera_model::{Name, Pattern};
+use tessera_model::endpoint::{Endpoint, ambiguous};
+use tessera_model::{Name, Pattern, Refusal};
 
 /// A file of endpoints.
 #[derive(serde::Deserialize)]
@@ -30,15 +30,32 @@ struct Written {
 impl Written {
     fn read(&self) -> Result<Endpoint, String> {
         let target = Pattern::new(&self.needs).map_err(|error| format!("{}: {error}", self.needs))?;
-        Endpoint::new(&self.method, &self.path, &target)
-            .map_err(|refusal| format!("{} {} needs {}: {refusal}", self.method, self.path, self.needs))
+        Endpoint::new(&self.method, &self.path, &target).map_err(|refusal| {
+            let shown = format!("{} {} needs {}", self.method, self.path, self.needs);
+            match refusal {
+                Refusal::Malformed => {
+                    let (part, why) = Endpoint::fault(&self.method, &target);
+                    format!("{shown}: its {part}: {why}")
+                }
+                limit => format!("{shown}: {limit}"),
+            }
+        })
     }
 }
 
 fn endpoints(text: &str) -> Result<Vec<Endpoint>, String> {
     let read: Map = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let placed = (1..).zip(read.endpoints);
-    placed.map(|(at, one): (usize, _)| one.read().map_err(|why| format!("endpoint {at}: {why}"))).collect()
+    let read = placed.map(|(at, one): (usize, _)| one.read().map_err(|why| format!("endpoint {at}: {why}")));
+    let read = read.collect::<Result<Vec<Endpoint>, String>>()?;
+    match ambiguous(&read) {
+        None => Ok(read),
+        Some((one, other)) => Err(format!(
+            "endpoint {} and endpoint {} match one request, and neither is narrower: add one for what both match",
+            one + 1,
+            other + 1
+        )),
+    }
 }
 
 /// Puts the endpoints of a file in the place of what a service has.
@@ -77,6 +94,12 @@ mod tests {
         for (bad, why) in [
             ("[]", "invalid"),
             (r#"{"endpoints": [{"method": "get", "path": "/", "needs": "a"}]}"#, "endpoint 1: get /"),
+            (r#"{"endpoints": [{"method": "get", "path": "/", "needs": "a"}]}"#, "its method"),
+            (r#"{"endpoints": [{"method": "GET", "path": "a", "needs": "a"}]}"#, "its path"),
+            (
+                r#"{"endpoints": [{"method": "GET", "path": "/a/*", "needs": "a"}, {"method": "GET", "path": "/*/b", "needs": "a"}]}"#,
+                "endpoint 1 and endpoint 2",
+            ),
             (r#"{"endpoints": [{"method": "GET", "path": "/", "needs": "scope=a//b"}]}"#, "at byte 2"),
             (r#"{"endpoints": [{"method": "GET", "path": "/", "needs": "a*"}]}"#, "endpoint 1"),
             (r#"{"endpoints": [{"method": "GET", "path": "/"}]}"#, "missing field"),

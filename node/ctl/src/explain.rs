@@ -23,9 +23,13 @@ const RELATION: u32 = 5;
 const STEP: u32 = 6;
 const PERMIT: u32 = 7;
 const FORBID: u32 = 8;
+const LEVEL: u32 = 9;
+const DEVICE: u32 = 10;
+const ACTOR: u32 = 11;
+const NETWORKS: u32 = 12;
 
 fn public_id(text: &str) -> Result<PublicId, String> {
-    PublicId::parse(text).ok_or_else(|| "a key is named by its public id".to_owned())
+    PublicId::parse(text).ok_or_else(|| "a session or key is named by its public id".to_owned())
 }
 
 /// Why somebody may do something or not.
@@ -39,8 +43,8 @@ pub(crate) struct Explain {
     /// Where; without it, in the tenant.
     #[arg(long, value_parser = reach::name)]
     workspace: Option<Name>,
-    /// Through which of their keys: its public id.
-    #[arg(long, value_name = "ID", value_parser = public_id)]
+    /// Through which of their sessions or keys, by its public id: what a check of it says. Proof and device are its own then.
+    #[arg(long, value_name = "ID", value_parser = public_id, conflicts_with_all = ["acr", "proof_age", "device"])]
     through: Option<PublicId>,
     /// To which resource, `type:id`.
     #[arg(long, value_name = "OBJECT")]
@@ -194,8 +198,9 @@ async fn tell(
         answer = answer.line(table.to_string());
     }
     let restricted = rows.iter().any(|row| row.kind == RESTRICTION);
-    if restricted {
-        answer = answer.line("The key does not let it through.");
+    let (lines, cuts): (Vec<String>, Vec<Value>) = rows.iter().filter_map(cut).unzip();
+    for line in lines {
+        answer = answer.line(line);
     }
     let ceilings: Vec<String> = rows
         .iter()
@@ -234,8 +239,56 @@ async fn tell(
         .at("valid_until", until)
         .with("sources", sources)
         .with("restricted", restricted)
+        .with("cuts", cuts)
         .with("ceilings", ceilings);
     Ok(if reason == Reason::None { answer } else { answer.denied() })
+}
+
+/// What cuts the session or key that was asked through, in a line and as an object.
+fn cut(row: &ExplainRow) -> Option<(String, Value)> {
+    let told = row.told.as_deref();
+    let (named, covers) = (told.unwrap_or_default(), texts(&row.patterns));
+    let through = covers.join(", ");
+    Some(match row.kind {
+        RESTRICTION => (
+            format!("It covers {through} alone: open a session, or make a key, that covers more."),
+            as_object("restriction", row),
+        ),
+        LEVEL => (
+            format!(
+                "Its device is trusted as {named}, and there {through} alone is let through: tessera device limit-level, tessera device trust."
+            ),
+            as_object("level", row),
+        ),
+        DEVICE if covers.is_empty() => (format!("Its device {named} was revoked."), as_object("device", row)),
+        DEVICE => (
+            format!("The ceiling of its device {named} lets through {through} alone: tessera device limit."),
+            as_object("device", row),
+        ),
+        ACTOR => (
+            format!(
+                "{} acts in it, and may not do that: tessera explain tells why.",
+                told.unwrap_or("Somebody else")
+            ),
+            as_object("actor", row),
+        ),
+        NETWORKS => (
+            format!("It is used from {named} alone: say from where with --asked-from."),
+            as_object("networks", row),
+        ),
+        _ => return None,
+    })
+}
+
+/// The same as an object: what is not of its kind is null.
+fn as_object(by: &str, row: &ExplainRow) -> Value {
+    let told = |kind: &str| row.told.as_deref().filter(|_| by == kind);
+    let networks = told("networks").map(|told| told.split(", ").collect::<Vec<_>>());
+    let covers = texts(&row.patterns);
+    json!({
+        "by": by, "covers": covers, "level": told("level"), "device": told("device"), "actor": told("actor"),
+        "networks": networks,
+    })
 }
 
 /// What the policies said, in lines and as objects.

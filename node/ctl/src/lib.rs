@@ -36,6 +36,7 @@ mod lines;
 mod link;
 mod load;
 mod moving;
+mod named;
 #[cfg(test)]
 mod openfga_test;
 mod operator;

@@ -387,6 +387,32 @@ mod tests {
         found
     }
 
+    /// PROPERTY: what is advised can be done: every command that an advice names is there.
+    #[test]
+    fn advice_names_commands_that_are_there() {
+        let line = <Line as clap::CommandFactory>::command();
+        let mut named = 0;
+        for refusal in tessera_model::Refusal::ALL {
+            let text = crate::advice::of(*refusal).unwrap_or_default();
+            for found in text.split("tessera ").skip(1) {
+                let mut at = &line;
+                for word in found.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '-')) {
+                    if !at.has_subcommands() {
+                        break;
+                    }
+                    // On the node's own machine, without a connection.
+                    if (at.get_name(), word) == ("operator", "recover") {
+                        break;
+                    }
+                    let below = at.get_subcommands().find(|sub| sub.get_name() == word);
+                    at = below.unwrap_or_else(|| panic!("{refusal:?}: {word:?} is no command: {text}"));
+                    named += 1;
+                }
+            }
+        }
+        assert!(named > 100, "{named}");
+    }
+
     /// PROPERTY: the command line is well formed, and every command has an example that begins with it.
     #[test]
     fn every_command_has_an_example() {

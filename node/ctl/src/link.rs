@@ -124,7 +124,10 @@ impl Link {
         let next = self.next.lock().unwrap_or_else(PoisonError::into_inner).take();
         let id = next.unwrap_or_else(|| self.client.command_id());
         let done = self.client.request_again(TENANT_OF_CONNECTION, id, request).await;
-        done.map_err(|error| self.told(&error))
+        match done {
+            Err(ClientError::Refused(Refusal::PermissionUnknown)) => Err(self.unknown(request).await),
+            done => done.map_err(|error| self.told(&error)),
+        }
     }
 
     /// A page of a list.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 use tessera_client::{ClientError, Config, Trust};
+use tessera_model::limits::REASON_BYTES_MAX;
 use tessera_model::{CommandId, Handle, Name, PublicId, Receipt, TenantId};
 
 /// Where a node listens unless it is told otherwise.
@@ -261,6 +262,17 @@ pub(crate) fn scope(text: &str) -> Result<String, String> {
 
 pub(crate) fn pattern(text: &str) -> Result<tessera_model::Pattern, String> {
     tessera_model::Pattern::new(text).map_err(|error| error.to_string())
+}
+
+/// Reads why something is done.
+pub(crate) fn because(text: &str) -> Result<String, String> {
+    if text.len() > REASON_BYTES_MAX {
+        return Err(format!("a reason has {REASON_BYTES_MAX} bytes at most"));
+    }
+    if text.trim().is_empty() || text.chars().any(char::is_control) {
+        return Err("a reason is one line of text, and not empty".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// Reads a network.

@@ -31,7 +31,7 @@ pub(crate) enum RequestVerb {
         #[arg(id = "span", long = "for", value_name = "SPAN", value_parser = seconds)]
         span: u32,
         /// Why, in one line.
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = reach::because)]
         because: String,
     },
     /// List requests for roles, in the order in which they were made.

@@ -73,7 +73,7 @@ pub(crate) enum SessionVerb {
         #[arg(id = "span", long = "for", value_name = "SPAN", value_parser = crate::request::seconds)]
         span: u32,
         /// Why, in one line; they see it.
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = reach::because)]
         because: String,
         #[command(flatten)]
         save: Save,

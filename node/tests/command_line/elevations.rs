@@ -55,6 +55,18 @@ pub(crate) fn elevations(asked: &mut Asked) {
     order("check zoe.read --handle-file zoe.session");
     let denied = asked.ask(1, "tessera check zoe.write --handle-file zoe.session --tenant acme");
     assert_eq!(denied["reason"], "BeyondDevice", "{denied}");
+    // Through that session an explanation says the same, and what cuts it; through it nothing else is supposed.
+    let listed = asked.ask(0, "tessera session list zoe@example.org --tenant acme");
+    let on_it = text(&rows(&listed, "sessions")[0], "session");
+    let through = format!("zoe.write --through {on_it} --tenant acme");
+    let told = asked.ask(1, &format!("tessera explain zoe@example.org {through}"));
+    assert_eq!((&told["reason"], &told["sources"][0]["holds"]), (&denied["reason"], &json!(true)), "{told}");
+    let [cut] = rows(&told, "cuts") else { panic!("{told}") };
+    assert_eq!(
+        (&cut["by"], &cut["level"], &cut["covers"]),
+        (&json!("level"), &json!("known"), &json!(["zoe.read"]))
+    );
+    asked.ask(2, &format!("tessera explain zoe@example.org {through} --acr 2"));
     let mut order = |line: &str| asked.ask(0, &format!("tessera {line} --tenant acme"));
     assert_eq!(order(&format!("device revoke {device}"))["device"], json!(device));
     order("device limit-level known");
@@ -70,6 +82,15 @@ pub(crate) fn elevations(asked: &mut Asked) {
     let listed = order("session list zoe@example.org");
     assert_eq!(rows(&listed, "sessions")[0]["acts_because"], "ticket 7");
     order("check zoe.write --handle-file acting.session");
+    let through = format!("--through {} --tenant acme", text(&acting, "session"));
+    assert_eq!(
+        asked.ask(0, &format!("tessera explain zoe@example.org zoe.write {through}"))["cuts"],
+        json!([])
+    );
+    let told = asked.ask(1, &format!("tessera explain zoe@example.org tessera.check {through}"));
+    let [cut] = rows(&told, "cuts") else { panic!("{told}") };
+    assert_eq!((&cut["by"], &cut["covers"]), (&json!("restriction"), &json!(["zoe.*"])));
+    let mut order = |line: &str| asked.ask(0, &format!("tessera {line} --tenant acme"));
     order(&format!("session end {}", text(&acting, "session")));
     let acted = order("session actings zoe@example.org");
     let row = &rows(&acted, "actings")[0];

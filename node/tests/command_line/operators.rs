@@ -99,6 +99,7 @@ fn a_services_key_is_replaced_by_one_like_it() {
     ask(folder, 0, "tessera tenant create acme --save acme.key");
     let service = ask(folder, 0, "tessera user create --machine --tenant acme");
     let service = service["subject"].as_str().expect("an id");
+    ask(folder, 0, "tessera permission register orders.read --tenant acme");
     let make =
         "--allow orders.read --description 'orders service' --expires +90d --save first.key --tenant acme";
     let first = ask(folder, 0, &format!("tessera key create {service} {make}"));

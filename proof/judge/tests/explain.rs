@@ -131,3 +131,58 @@ fn acting_on_an_explanation_turns_the_answer() {
     assert!(guests > 200, "{guests}");
     assert!(permits > 1_000 && groups > 500 && timed > 500 && walled > 200 && ceiled > 100 && unmet > 500);
 }
+
+/// PROPERTY: what cuts a session or key is named by itself, and nothing else is: an answer that turns when one of
+/// them is left out names that one; when nothing is named, none of them cuts; and a Permit names none. Undoing all that
+/// is named leaves the answer of the subject itself.
+#[test]
+fn everything_that_cuts_is_named() {
+    let (mut restricted, mut levels, mut devices, mut actors, mut several) = (0, 0, 0, 0, 0);
+    for seed in 0..WORLDS / 4 {
+        let mut scene = if seed % 4 != 0 { Scene::new(seed) } else { Scene::conditioned(seed) };
+        for _ in 0..40 {
+            let question = scene.question();
+            let permission = numbered(question.permission);
+            if scene.rules.permission_name(permission).is_none() {
+                continue;
+            }
+            let restriction = RestrictionId(question.restriction);
+            let within = scene.within(&question);
+            let cuts = scene.rules.cuts_of(restriction, permission, &within, scene.now(&question));
+            let (right, label) = (scene.world.permits(&question, None), format!("seed {seed}, {question:?}"));
+            let named = [
+                (cuts.restriction, Omit::Restriction),
+                (cuts.device[0], Omit::Level),
+                (cuts.device[1], Omit::Device),
+                (cuts.actor, Omit::Actor),
+            ];
+            let count = named.iter().filter(|(cut, _)| *cut).count();
+            assert!(!right || count == 0, "{label}: a Permit names {cuts:?}");
+            for (cut, part) in named {
+                let alone = !right && scene.world.permits(&question, Some(part));
+                // What the actor's own key is restricted to is left out, too.
+                let named = cut || part == Omit::Restriction && cuts.actor;
+                assert!(named || !alone, "{label}: {part:?} cut what is not named");
+                assert!(!cut || count > 1 || alone == scene.world.permits(&plain(question), None), "{label}");
+            }
+            // Without what is named, it is what the subject itself may do.
+            let undone = Question {
+                restriction: if cuts.restriction { 0 } else { question.restriction },
+                device: if cuts.device == [false; 2] { question.device } else { 0 },
+                actor: if cuts.actor { 0 } else { question.actor },
+                ..question
+            };
+            let itself = scene.world.permits(&plain(question), None);
+            assert_eq!(scene.world.permits(&undone, None), itself, "{label}");
+            restricted += u32::from(cuts.restriction);
+            levels += u32::from(cuts.device[0]);
+            devices += u32::from(cuts.device[1]);
+            actors += u32::from(cuts.actor);
+            several += u32::from(count > 1);
+        }
+    }
+    println!(
+        "{restricted} restrictions, {levels} levels, {devices} devices, {actors} actors, {several} several"
+    );
+    assert!(restricted > 100 && levels > 100 && devices > 100 && actors > 50 && several > 50);
+}

@@ -295,14 +295,14 @@ macro_rules! and_lists {
             ListReview = 0x2047 -> ReviewRow {
                 /// Where the page begins.
                 after: Option<Private> = After,
-                /// How many rows at most; a holder's rows are not parted, so that there may be more.
+                /// How many rows at most.
                 limit: u32 = Limit,
             };
             /// Why a subject may do something or not. A session may ask that about its own subject.
             Explain = 0x2045 -> ExplainRow {
                 /// Who.
                 subject: PublicId = Subject,
-                /// Through which of its keys; none for no key's restriction.
+                /// Through which of its sessions or keys: what a check of that says; none for a session that nothing cuts.
                 key: Option<PublicId> = Session,
                 /// What.
                 permission: Name = Permission,
@@ -318,7 +318,8 @@ macro_rules! and_lists {
                 entities: Option<Private> = Entities,
                 /// From where it is supposed to be asked; none for nobody knows.
                 address: Option<IpAddr> = Address,
-                /// The level of proof that the session is supposed to be opened with; 0 for none.
+                /// The level of proof that the session is supposed to be opened with; 0 for none, and for a session or key that
+                /// is named, which has its own; so has it the next two.
                 acr: u32 = Acr,
                 /// When that proof is supposed to be made; `NONE` for none.
                 proven: Deadline = Proven,

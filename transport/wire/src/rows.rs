@@ -180,8 +180,10 @@ shapes! {
     /// first, then what cuts it.
     #[derive(Clone, Debug, Eq, PartialEq)]
     ExplainRow {
-        /// 1 the decision, 2 a grant, 3 the key's restriction, 4 a workspace's ceiling, 5 the relation
-        /// to the resource, 6 a step of it, 7 a policy that permits, 8 one that forbids.
+        /// 1 the decision, 2 a grant, 4 a workspace's ceiling, 5 the relation to the resource, 6 a step of it, 7 a policy
+        /// that permits, 8 one that forbids. What cuts the session or key that it is asked through: 3 what it covers, 9 the
+        /// ceiling of its device's level, 10 that of the device, or that it was revoked, 11 whoever acts in it, 12 the
+        /// networks that it is used from alone.
         kind: u32 = Why,
         /// Of the decision: its reason's code, 0 for a Permit.
         reason: u32 = Reason,
@@ -190,7 +192,7 @@ shapes! {
         holds: bool = Holds,
         /// The role that is granted, then its parents up to the one whose pattern covers the permission.
         roles: Vec<Name> = Role,
-        /// That pattern; at most one.
+        /// That pattern; of what cuts, all that it lets through.
         patterns: Vec<Pattern> = Pattern,
         /// Where the grant stands, none for the whole tenant; or whose ceiling it is.
         workspace: Option<Name> = Workspace,
@@ -209,7 +211,8 @@ shapes! {
         /// Whether the grant does not reach the subject, a guest.
         withheld: bool = Withheld,
         /// Of a relation: `type:id#relation`, that of the resource that the permission is mapped to. Of a step
-        /// below it: what it says. Of a policy: its name, and behind a colon why it failed.
+        /// below it: what it says. Of a policy: its name, and behind a colon why it failed. Of what cuts: the level's
+        /// name, the device's or the actor's public id, the networks.
         told: Option<String> = Told,
         /// Of a step: how deep it stands.
         depth: u32 = Depth,

@@ -201,7 +201,7 @@ tags! {
     Through = 134;
     /// Whether those too are meant that are in groups in it.
     Nested = 135;
-    /// Of a row that explains: 1 the decision, 2 a grant, 3 the key's restriction, 4 a workspace's ceiling.
+    /// Of a row that explains: which part of the explanation it is.
     Why = 136;
     /// A reason's code, 0 for a Permit.
     Reason = 137;

@@ -131,6 +131,26 @@ impl Endpoint {
         }
     }
 
+    /// Which of the three does not read, of what [`Endpoint::new`] has refused: `method`, `needs` or `path`, and what is
+    /// expected there.
+    #[must_use]
+    pub fn fault(method: &str, target: &Pattern) -> (&'static str, &'static str) {
+        let one = match target.scope() {
+            Some(scope) => scope.is_concrete(),
+            None => target.exact().is_some(),
+        };
+        if method != ANY && !is_method(method) {
+            ("method", "a method is in capitals, or * for any")
+        } else if one {
+            (
+                "path",
+                "a path begins with /, and has * or a word in braces for any one part, ** as the last one for the rest",
+            )
+        } else {
+            ("needs", "one permission, or a scope that can be asked for, with filters that a request can say")
+        }
+    }
+
     /// The method; `*` for any.
     #[must_use]
     pub fn method(&self) -> &str {
@@ -282,20 +302,23 @@ pub fn sound(endpoints: &[Endpoint]) -> Result<(), Refusal> {
     if endpoints.iter().map(Endpoint::bytes).sum::<usize>() > ENDPOINT_MAP_BYTES_MAX {
         return Err(Limit::EndpointMapBytes.reached());
     }
+    if ambiguous(endpoints).is_some() { Err(Refusal::EndpointAmbiguous) } else { Ok(()) }
+}
+
+/// The first two endpoints, by their places, of which it would be doubtful which counts.
+#[must_use]
+pub fn ambiguous(endpoints: &[Endpoint]) -> Option<(usize, usize)> {
     let known = forms(endpoints);
     let clear = |one: &Endpoint, other: &Endpoint| match one.beside(other) {
         Beside::Clear => true,
         Beside::Across => one.meeting(other).iter().any(|form| known.contains(form)),
         Beside::Same => false,
     };
-    let mut left = endpoints;
-    while let Some((first, rest)) = left.split_first() {
-        if !rest.iter().all(|other| clear(first, other)) {
-            return Err(Refusal::EndpointAmbiguous);
-        }
-        left = rest;
-    }
-    Ok(())
+    let placed = || endpoints.iter().enumerate();
+    placed().find_map(|(at, first)| {
+        let mut rest = placed().skip(at + 1);
+        rest.find(|(_, other)| !clear(first, other)).map(|(beside, _)| (at, beside))
+    })
 }
 
 /// The endpoints of a service.

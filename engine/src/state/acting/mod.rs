@@ -36,7 +36,7 @@ impl State {
         if patterns.len() > PATTERNS_MAX {
             return Err(Limit::Patterns.reached());
         }
-        self.look_up(patterns, &[])?;
+        self.look_up_all(patterns, &[])?;
         match ttl_s {
             0 => Err(Refusal::DeadlinePassed),
             long if long > ACTING_TTL_S_MAX => Err(Limit::ActingTtl.reached()),

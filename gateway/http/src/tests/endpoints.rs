@@ -35,10 +35,10 @@ async fn endpoints_are_read_strictly_and_told_as_given() {
     );
     let one = |method: &str, path: &str, needs: &str| json!({ "endpoints": [{ "method": method, "path": path, "needs": needs }] });
     for (content, status, code, field) in [
-        (one("get", "/a", "orders.read"), 422, 227, "endpoints/0/path"),
+        (one("get", "/a", "orders.read"), 422, 227, "endpoints/0/method"),
         (one("GET", "a", "orders.read"), 422, 227, "endpoints/0/path"),
         (one("GET", "/a", "scope=media//files"), 422, 227, "endpoints/0/needs"),
-        (one("GET", "/a", "orders.*"), 422, 227, "endpoints/0/path"),
+        (one("GET", "/a", "orders.*"), 422, 227, "endpoints/0/needs"),
         (one("GET", &format!("/{}", "a".repeat(256)), "orders.read"), 409, 220, "endpoints/0/path"),
         (json!({ "endpoints": [{ "method": "GET", "path": "/a" }] }), 422, 227, "endpoints/0/needs"),
         (
@@ -56,7 +56,9 @@ async fn endpoints_are_read_strictly_and_told_as_given() {
     let twice = json!({ "endpoints": [
         { "method": "GET", "path": "/a/*", "needs": "orders.read" }, { "method": "GET", "path": "/*/b", "needs": "orders.read" },
     ] });
-    assert_eq!(house.ask(line, &key, Some(twice)).await.expect(409).code(), 287);
+    let refused = house.ask(line, &key, Some(twice)).await.expect(409);
+    assert_eq!((refused.code(), refused.string("field").as_str()), (287, "endpoints/1"));
+    assert!(refused.string("detail").contains("endpoint 0"), "{refused:?}");
     let unknown = house.ask(line, &key, Some(one("GET", "/a", "orders.fly"))).await.expect(404);
     assert_eq!(unknown.code(), 206);
     // What another has changed meanwhile is not replaced.

@@ -19,6 +19,7 @@ mod load;
 mod matrix;
 mod operations;
 mod origins;
+mod places;
 mod policies;
 mod proxies;
 mod public;

@@ -25,7 +25,7 @@ pub(super) fn put_mask(rules: &mut Rules, id: RestrictionId, mask: &[String]) {
 
 impl Scene {
     /// What stands beside the session that is asked through, as the engine has it.
-    pub(super) fn within(&self, asked: &Question) -> Within<'_> {
+    pub(crate) fn within(&self, asked: &Question) -> Within<'_> {
         let ceilings = self.world.devices.get(&asked.device).map_or([RestrictionId(0); 2], |device| {
             let level = self.world.levels.get(&device.level).is_some_and(|ceiling| !ceiling.is_empty());
             [

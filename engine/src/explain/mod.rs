@@ -1,9 +1,11 @@
 //! Why a question is answered as it is, and what it would be at another time or with another role or grant.
 
+mod through;
+
 use crate::check::Judged;
 use crate::circumstances::circumstances;
 use crate::list::Listing;
-use crate::policed::Asked;
+use crate::policed::{Asked, GIVEN};
 use crate::policies::{PolicySaid, said};
 use crate::resource;
 use std::collections::BTreeMap;
@@ -15,8 +17,10 @@ use tessera_model::{
     Deadline, GroupId, Limit, Name, Pattern, PermissionId, PermissionRef, PublicId, Reason, Refusal,
     RestrictionId, RoleId, SubjectIndex, UnixMillis, WorkspaceIndex, WorkspaceRef,
 };
-use tessera_policy::{Facts, Rules, Source};
-use tessera_relation::{Ask, Explanation, Step, TupleRef};
+use tessera_policy::{Explanation, Facts, Outcome, Source};
+use tessera_relation::{Ask, Explanation as Way, Step, TupleRef};
+use through::Put;
+pub use through::{Cut, Through};
 
 /// LIMIT: grants that one explanation names; those that count come first.
 const SOURCES_MAX: usize = 200;
@@ -24,10 +28,11 @@ const SOURCES_MAX: usize = 200;
 /// What is to be explained.
 #[derive(Clone, Debug)]
 pub struct Why {
-    /// Who; a key's owner, when it is asked through one.
+    /// Who; the holder of the session or key, when it is asked through one.
     pub subject: PublicId,
-    /// What the key lets through that is asked through; empty for everything.
-    pub allowed: Vec<Pattern>,
+    /// The session or key that it is asked through ([`crate::Reading::through`]): what a check of it says is explained. `None` for
+    /// the subject itself, in a session that nothing cuts.
+    pub through: Option<Through>,
     /// What.
     pub permission: Name,
     /// Where; `None` for the tenant.
@@ -68,7 +73,7 @@ pub struct Draft {
     pub group: Option<Name>,
     /// The conditions of that grant.
     pub conditions: GrantConditions,
-    /// What is supposed of whoever asks, for conditions of grants.
+    /// What is supposed of whoever asks, for conditions of grants; through a session or key only from where.
     pub facts: Facts,
 }
 
@@ -112,8 +117,8 @@ pub struct Explained {
     pub valid_until: UnixMillis,
     /// Every grant that covers it, those that count first; 200 at most.
     pub sources: Vec<Because>,
-    /// Whether the key that it is asked through cuts it.
-    pub restricted: bool,
+    /// What of the session or key that it is asked through cuts it.
+    pub cuts: Vec<Cut>,
     /// The workspaces whose ceilings cut it.
     pub ceilings: Vec<Name>,
     /// The relation to the resource that the permission is mapped to; `None` where nothing is.
@@ -123,95 +128,69 @@ pub struct Explained {
 }
 
 impl Listing {
-    /// Explains an answer, with what is supposed beside what stands. Changes nothing.
+    /// Explains an answer, with what is supposed beside what stands. Changes nothing. Through a session or key it is
+    /// what a check of it says.
     ///
     /// # Errors
-    /// What is named and does not exist.
+    /// What is named and does not exist; `NotShown` through a session or key of somebody of whom its reader is not shown
+    /// those.
     pub fn explain(&self, why: &Why, draft: &Draft) -> Result<Explained, Refusal> {
         let record = self.subject(why.subject).ok_or(Refusal::SubjectUnknown)?;
         let subject = record.index;
-        let (rules, drafted) = self.drafted(subject, draft)?;
-        let workspace = self.place(why.workspace.as_ref())?;
-        let permission = rules.permission(PermissionRef::Name(why.permission.as_str()));
+        if let Some(through) = &why.through {
+            through.is_of(self, subject)?;
+        }
+        let supposed = self.supposed(subject, draft)?;
+        let (root, workspace) = (&*supposed.0, self.place(why.workspace.as_ref())?);
+        let permission = root.rules.permission(PermissionRef::Name(why.permission.as_str()));
         let permission = permission.unwrap_or(PermissionId(0));
-        let found = rules.explain_under(subject, permission, workspace, (why.at, &draft.facts));
-        let covers = |pattern: &Pattern| pattern.covers(why.permission.as_str());
-        let restricted = !why.allowed.is_empty() && !why.allowed.iter().any(covers);
-        let reason = match (record.status, found.outcome.reason) {
-            (SubjectStatus::Suspended, _) => Reason::SubjectSuspended,
-            (SubjectStatus::Active | SubjectStatus::Deleted, Reason::None | Reason::BeyondCeiling)
-                if restricted =>
-            {
-                Reason::Restricted
+        let through = why.through.as_ref();
+        let facts = through.map_or(draft.facts, |through| through.facts(root, draft.facts.address));
+        let found = root.rules.explain_under(subject, permission, workspace, (why.at, &facts));
+        let came = (why.context.as_deref(), why.entities.as_deref());
+        // What a node says itself of a session or key is not said in its place.
+        let given: &[&str] = if through.is_some() { &GIVEN } else { &["now", "workspace"] };
+        let asks = through.map_or(root.policed.is_some(), |_| came != (None, None));
+        let with = asks.then(|| circumstances(root, why.permission.as_str(), came, given)).transpose();
+        let with = with.map_err(|(refusal, _)| refusal)?;
+        let resource = why.resource.as_deref();
+        let put = Put { permission, workspace, resource, with: with.as_ref(), address: draft.facts.address };
+        let related = resource.map(|object| supposed.related(record.id, permission, object, why.at));
+        let asked = match through {
+            Some(through) => through.asked(root, &put),
+            None => {
+                let restriction = RestrictionId(0);
+                Some(Asked { subject, permission, workspace, restriction, facts, opened: None })
             }
-            (SubjectStatus::Active | SubjectStatus::Deleted, reason) => reason,
+        };
+        let Judged { reason, valid_until } = match through {
+            Some(through) => through.judge(root, &put, why.at),
+            None => {
+                let judged = unrestricted(record.status, &found, related.as_ref());
+                match (root.policed.as_deref(), &asked) {
+                    (Some(policed), Some(asked)) => {
+                        policed.judge(root, judged, (asked, resource), put.with, why.at)
+                    }
+                    _ => judged,
+                }
+            }
+        };
+        let policies = match (root.policed.as_deref(), &asked) {
+            (Some(policed), Some(asked)) if permission.0 > ENGINE_PERMISSIONS_MAX => {
+                said(policed.said(root, (asked, resource), put.with, why.at))
+            }
+            _ => Vec::new(),
         };
         let sources = found.sources.iter().take(SOURCES_MAX);
-        let (mut reason, mut valid_until, mut shown) = (reason, found.outcome.valid_until, None);
-        if let Some(resource) = why.resource.as_deref() {
-            let (verdict, until, related) = self.related(record.id, permission, resource, why.at);
-            if reason.is_ungranted() {
-                let given = verdict == Reason::None;
-                reason = if given && restricted {
-                    Reason::Restricted
-                } else if given && !found.ceilings.is_empty() {
-                    Reason::BeyondCeiling
-                } else if verdict == Reason::NotGranted {
-                    reason
-                } else {
-                    verdict
-                };
-                valid_until = if reason == Reason::None { until } else { valid_until.min(until) };
-            }
-            shown = related;
-        }
-        let judged = Judged { reason, valid_until };
-        let of = (subject, permission, workspace);
-        let supposed = (&rules, drafted.as_ref());
-        let (Judged { reason, valid_until }, policies) =
-            self.policed(why, of, supposed, (judged, restricted, draft.facts))?;
         Ok(Explained {
             policies,
             reason,
             valid_until,
-            sources: sources.map(|source| self.because(source, &why.permission, drafted.as_ref())).collect(),
-            restricted,
+            sources: sources.map(|source| supposed.because(source, &why.permission)).collect(),
+            cuts: through.map(|through| through.cuts(&supposed, &put, why.at)).unwrap_or_default(),
             ceilings: found.ceilings.iter().filter_map(|at| self.workspace_name(*at).cloned()).collect(),
-            related: shown,
+            related: related.and_then(|(_, _, related)| related),
         })
-    }
-
-    /// What policies make of an answer, and what each of them says.
-    fn policed(
-        &self,
-        why: &Why,
-        (subject, permission, workspace): (SubjectIndex, PermissionId, WorkspaceIndex),
-        (rules, drafted): (&Rules, Option<&RoleRecord>),
-        (judged, restricted, facts): (Judged, bool, Facts),
-    ) -> Result<(Judged, Vec<PolicySaid>), Refusal> {
-        let Some(policed) = self.0.policed.as_deref() else { return Ok((judged, Vec::new())) };
-        let asked =
-            Asked { subject, permission, workspace, restriction: RestrictionId(0), facts, opened: None };
-        let came = (why.context.as_deref(), why.entities.as_deref());
-        let with = circumstances(&self.0, why.permission.as_str(), came, &["now", "workspace"]);
-        let with = with.map_err(|(refusal, _)| refusal)?;
-        let of = (&asked, why.resource.as_deref());
-        // Policies speak of the roles and groups that are supposed, too.
-        let mut supposed = (*self.0).clone();
-        supposed.rules = rules.clone();
-        if let Some(role) = drafted {
-            supposed.roles.insert_mut(role.id, Arc::new(role.clone()));
-        }
-        let mut ruled = policed.judge(&supposed, judged, of, Some(&with), why.at);
-        if ruled.reason == Reason::None && judged.reason != Reason::None && restricted {
-            ruled.reason = Reason::Restricted;
-        }
-        let policies = if permission.0 > ENGINE_PERMISSIONS_MAX {
-            said(policed.said(&supposed, of, Some(&with), why.at))
-        } else {
-            Vec::new()
-        };
-        Ok((ruled, policies))
     }
 
     /// What the relations to a resource say about a permission, until when, and how that comes about.
@@ -236,7 +215,7 @@ impl Listing {
         let ask = Ask::at(now);
         let set = format!("{object}#{relation}");
         match self.0.relations.explain(&ask, &tuple) {
-            Ok(Explanation { answer, path }) => {
+            Ok(Way { answer, path }) => {
                 let reason = if answer.permitted { Reason::None } else { Reason::NotGranted };
                 let related = Related { set, holds: answer.permitted, path, steps: answer.steps };
                 (reason, answer.valid_until, Some(related))
@@ -256,9 +235,9 @@ impl Listing {
         shown.ok_or(Refusal::WorkspaceUnknown)
     }
 
-    /// A copy of the rules with what is supposed, and the role that is.
-    fn drafted(&self, subject: SubjectIndex, draft: &Draft) -> Result<(Rules, Option<RoleRecord>), Refusal> {
-        let mut rules = self.0.rules.clone();
+    /// The tenant with what is supposed, as its reader sees it.
+    fn supposed(&self, subject: SubjectIndex, draft: &Draft) -> Result<Self, Refusal> {
+        let mut root = (*self.0).clone();
         let mut drafted = None;
         if let Some((name, patterns)) = &draft.role {
             if patterns.len() > PATTERNS_MAX {
@@ -275,7 +254,9 @@ impl Listing {
                     RoleRecord { id, name, patterns, parents: Vec::new(), workspace: WorkspaceIndex(0) }
                 }
             };
-            rules.put_role(&record);
+            root.rules.put_role(&record);
+            // Policies speak of the roles that are supposed, too.
+            root.roles.insert_mut(record.id, Arc::new(record.clone()));
             drafted = Some(record);
         }
         let role = |name: &Name| {
@@ -283,26 +264,26 @@ impl Listing {
             fresh.or_else(|| self.role_named(name)).ok_or(Refusal::RoleUnknown)
         };
         if let Some((name, place)) = &draft.without {
-            rules.remove_grant(subject, role(name)?, self.place(place.as_ref())?);
+            root.rules.remove_grant(subject, role(name)?, self.place(place.as_ref())?);
         }
         if let Some((name, place, from, until)) = &draft.grant {
             let (role, workspace) = (role(name)?, self.place(place.as_ref())?);
             if !draft.conditions.is_empty() {
                 let (grantee, conditions) = (Grantee::Subject(subject), draft.conditions.clone());
-                rules.put_conditions(&GrantConditionsRecord { grantee, role, workspace, conditions });
+                root.rules.put_conditions(&GrantConditionsRecord { grantee, role, workspace, conditions });
             }
-            rules.put_grant(&GrantRecord { subject, role, workspace, from: *from, until: *until });
+            root.rules.put_grant(&GrantRecord { subject, role, workspace, from: *from, until: *until });
         }
         if let Some(name) = &draft.group {
             let group = self.group_named(name).ok_or(Refusal::GroupUnknown)?.id;
             let (from, until) = (Deadline::NONE, Deadline::NONE);
-            rules.put_member(&MemberRecord { subject, group, from, until });
+            root.rules.put_member(&MemberRecord { subject, group, from, until });
         }
-        Ok((rules, drafted))
+        Ok(Self(Arc::new(root), self.1.clone()))
     }
 
-    fn because(&self, source: &Source, permission: &Name, drafted: Option<&RoleRecord>) -> Because {
-        let (roles, pattern) = self.role_path(source.role, permission, drafted);
+    fn because(&self, source: &Source, permission: &Name) -> Because {
+        let (roles, pattern) = self.role_path(source.role, permission);
         let (groups, member_from, member_until) = match source.through {
             None => (Vec::new(), Deadline::NONE, Deadline::NONE),
             Some((group, member)) => (self.group_path(member.group, group), member.from, member.until),
@@ -325,16 +306,8 @@ impl Listing {
     }
 
     /// The shortest way from a role up to one whose own pattern covers a permission.
-    fn role_path(
-        &self,
-        from: RoleId,
-        permission: &Name,
-        drafted: Option<&RoleRecord>,
-    ) -> (Vec<Name>, Option<Pattern>) {
-        let record = |role: RoleId| match drafted.filter(|record| record.id == role) {
-            Some(record) => Some(record),
-            None => self.0.roles.get(&role).map(|record| &**record),
-        };
+    fn role_path(&self, from: RoleId, permission: &Name) -> (Vec<Name>, Option<Pattern>) {
+        let record = |role: RoleId| self.0.roles.get(&role);
         let covering = |role: RoleId| {
             record(role)?.patterns.iter().find(|pattern| pattern.covers(permission.as_str())).cloned()
         };
@@ -352,6 +325,28 @@ impl Listing {
         };
         self.group_names(&shortest(from, |group| group == to, above))
     }
+}
+
+/// What roles and relations say of a subject by itself.
+fn unrestricted(
+    status: SubjectStatus,
+    found: &Explanation,
+    related: Option<&(Reason, UnixMillis, Option<Related>)>,
+) -> Judged {
+    let Outcome { reason, valid_until } = found.outcome;
+    if status == SubjectStatus::Suspended {
+        return Judged { reason: Reason::SubjectSuspended, valid_until };
+    }
+    let Some((verdict, until, _)) = related.filter(|_| reason.is_ungranted()) else {
+        return Judged { reason, valid_until };
+    };
+    let reason = match verdict {
+        Reason::None if !found.ceilings.is_empty() => Reason::BeyondCeiling,
+        Reason::None => return Judged { reason: Reason::None, valid_until: *until },
+        Reason::NotGranted => reason,
+        verdict => *verdict,
+    };
+    Judged { reason, valid_until: valid_until.min(*until) }
 }
 
 /// The shortest way from one node to one that is wanted, both included; the node alone when there is none.
