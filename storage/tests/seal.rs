@@ -414,7 +414,7 @@ fn an_erasure_reaches_a_backup() {
     };
     let erase_in = |from: &Simulated, to: &Simulated| erase_by(&disk, from, to);
     let none = Simulated::new();
-    assert_eq!(erase_in(&taken, &none).unwrap(), BackupErased { subjects: 0, buckets: 0 });
+    assert_eq!(erase_in(&taken, &none).unwrap(), BackupErased { subjects: 0, invitations: 0, buckets: 0 });
     assert!(none.list().unwrap().is_empty());
     begun(&store);
     erase(&store, ANN).unwrap();
