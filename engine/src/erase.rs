@@ -79,7 +79,7 @@ impl Erased {
         if !root.has_erasures() {
             return Self { subjects: Vec::new(), invitations: Vec::new() };
         }
-        let invitations = root.invitation_keys.keys().copied().take(INVITATIONS_MAX).collect();
+        let invitations = root.invited.keys.keys().copied().take(INVITATIONS_MAX).collect();
         Self { subjects: root.being_erased(), invitations }
     }
 

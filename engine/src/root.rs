@@ -102,6 +102,15 @@ pub(crate) struct Acts {
     pub(crate) open: RedBlackTreeMapSync<(SubjectIndex, u32), ()>,
 }
 
+/// What is known of invitations besides themselves.
+#[derive(Clone, Default)]
+pub(crate) struct Invited {
+    /// Where each public id leads.
+    pub(crate) ids: HashTrieMapSync<PublicId, u32>,
+    /// Numbers of those whose keys are to be destroyed: erased ones, and forgotten ones.
+    pub(crate) keys: RedBlackTreeMapSync<u32, ()>,
+}
+
 /// Everything hot of one tenant besides its session table.
 #[derive(Clone)]
 pub(crate) struct Root {
@@ -135,11 +144,9 @@ pub(crate) struct Root {
     pub(crate) request_ids: HashTrieMapSync<PublicId, u32>,
     /// The requests of each subject.
     pub(crate) requests_of: RedBlackTreeMapSync<(SubjectIndex, u32), ()>,
-    /// Invitations by number, and where each public id leads.
+    /// Invitations by number.
     pub(crate) invitations: RedBlackTreeMapSync<u32, Arc<InvitationRecord>>,
-    pub(crate) invitation_ids: HashTrieMapSync<PublicId, u32>,
-    /// Numbers of invitations whose keys are to be destroyed: erased ones, and forgotten ones.
-    pub(crate) invitation_keys: RedBlackTreeMapSync<u32, ()>,
+    pub(crate) invited: Invited,
     /// The role by which persons own their personal workspaces, 0 for none; and those that there are.
     pub(crate) personal_role: RoleId,
     pub(crate) personal: HashTrieMapSync<SubjectIndex, WorkspaceIndex>,
@@ -244,8 +251,7 @@ impl Root {
             requests_of: RedBlackTreeMapSync::new_sync(),
             request_ids: HashTrieMapSync::new_sync(),
             invitations: RedBlackTreeMapSync::new_sync(),
-            invitation_ids: HashTrieMapSync::new_sync(),
-            invitation_keys: RedBlackTreeMapSync::new_sync(),
+            invited: Invited::default(),
             personal_role: RoleId(0),
             personal: HashTrieMapSync::new_sync(),
             failures: RedBlackTreeMapSync::new_sync(),

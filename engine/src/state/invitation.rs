@@ -98,7 +98,7 @@ impl State {
 
     /// The invitation with this public id.
     pub(super) fn invitation(&self, id: PublicId) -> Option<&InvitationRecord> {
-        self.root.invitations.get(self.root.invitation_ids.get(&id)?).map(|record| &**record)
+        self.root.invitations.get(self.root.invited.ids.get(&id)?).map(|record| &**record)
     }
 
     fn open_invitation(&self, id: PublicId, now: UnixMillis) -> Result<&InvitationRecord, Refusal> {
@@ -134,7 +134,7 @@ impl State {
             return Ok(None);
         }
         // One whose key is still to be destroyed by an operator's word stays until that is done.
-        let waits = |number: &u32| self.root.invitation_keys.contains_key(number);
+        let waits = |number: &u32| self.root.invited.keys.contains_key(number);
         let goes =
             |record: &&std::sync::Arc<InvitationRecord>| !is_open(record, now) && !waits(&record.number);
         let over = self.root.invitations.values().find(goes);
@@ -178,7 +178,7 @@ impl State {
         if number >= INVITATION_NUMBERS {
             return Err(Limit::Invitations.reached());
         }
-        if self.root.invitation_ids.contains_key(&id) {
+        if self.root.invited.ids.contains_key(&id) {
             return Err(Refusal::Duplicate);
         }
         let record = InvitationRecord {

@@ -29,17 +29,17 @@ impl State {
         if caller != Caller::Node {
             return Err(Refusal::Unauthorized);
         }
-        let waiting = numbers.iter().filter(|number| self.root.invitation_keys.contains_key(number));
+        let waiting = numbers.iter().filter(|number| self.root.invited.keys.contains_key(number));
         let events = waiting.map(|number| Event::InvitationErased { number: *number }).collect();
         Ok(Decided { events, ..Decided::default() })
     }
 
     pub(super) fn apply_invitation(&mut self, record: &InvitationRecord) {
         self.invitation_given(record.number);
-        self.root.invitation_ids.insert_mut(record.id, record.number);
+        self.root.invited.ids.insert_mut(record.id, record.number);
         self.root.invitations.insert_mut(record.number, Arc::new(record.clone()));
         if record.state == InvitationState::Erased {
-            self.root.invitation_keys.insert_mut(record.number, ());
+            self.root.invited.keys.insert_mut(record.number, ());
         }
     }
 
@@ -47,18 +47,18 @@ impl State {
         self.invitation_given(number);
         let waits = !self.root.invitations.get(&number).is_some_and(|known| self.root.is_erased(known));
         if let Some(id) = self.root.invitations.get(&number).map(|record| record.id) {
-            self.root.invitation_ids.remove_mut(&id);
+            self.root.invited.ids.remove_mut(&id);
             self.root.invitations.remove_mut(&number);
         }
         if waits {
-            self.root.invitation_keys.insert_mut(number, ());
+            self.root.invited.keys.insert_mut(number, ());
         }
         self.dirty.insert((BucketKind::Names, 0));
     }
 
     pub(super) fn apply_invitation_erased(&mut self, number: u32) {
         self.invitation_given(number);
-        self.root.invitation_keys.remove_mut(&number);
+        self.root.invited.keys.remove_mut(&number);
         self.dirty.insert((BucketKind::Names, 0));
     }
 
@@ -70,8 +70,7 @@ impl State {
     pub(super) fn last_invitation(&self) -> Option<Event> {
         let last = self.next.invitation.checked_sub(1).filter(|number| *number > 0)?;
         // One that is there, or waits for its key, tells its own number.
-        let stands =
-            self.root.invitations.contains_key(&last) || self.root.invitation_keys.contains_key(&last);
+        let stands = self.root.invitations.contains_key(&last) || self.root.invited.keys.contains_key(&last);
         (!stands).then_some(Event::InvitationErased { number: last })
     }
 
@@ -84,7 +83,7 @@ impl State {
                 events.push(Event::InvitationErased { number: *number });
             }
         }
-        let forgotten = self.root.invitation_keys.range(share).map(|(number, ())| *number);
+        let forgotten = self.root.invited.keys.range(share).map(|(number, ())| *number);
         let forgotten = forgotten.filter(|number| !self.root.invitations.contains_key(number));
         events.extend(forgotten.map(|number| Event::InvitationRemoved { number }));
         events
@@ -94,14 +93,14 @@ impl State {
 impl crate::root::Root {
     /// Whether nobody can read any more whom that was for.
     pub(crate) fn is_erased(&self, known: &InvitationRecord) -> bool {
-        known.state == InvitationState::Erased && !self.invitation_keys.contains_key(&known.number)
+        known.state == InvitationState::Erased && !self.invited.keys.contains_key(&known.number)
     }
 
     /// Whether an erasure is to be begun: of a subject, of an invitation by an operator's word, or of what was forgotten.
     pub(crate) fn has_erasures(&self) -> bool {
         let ordered = |number: &u32| self.invitations.contains_key(number);
         !self.being_erased().is_empty()
-            || self.invitation_keys.size() >= INVITATION_KEYS_WAIT_MAX
-            || self.invitation_keys.keys().any(ordered)
+            || self.invited.keys.size() >= INVITATION_KEYS_WAIT_MAX
+            || self.invited.keys.keys().any(ordered)
     }
 }
