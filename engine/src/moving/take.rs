@@ -29,6 +29,12 @@ enum Work {
     End,
 }
 
+/// How far a copy is in memory: what comes next, the link before it, and whether it is there.
+type Far = (Revision, [u8; 32], Warmth);
+
+/// Who writes a copy, and what of it is in memory.
+type Before = (Option<JoinHandle<()>>, Arc<Shelf>);
+
 /// What is told of it: whoever waits for the end is woken by every change.
 pub(super) type Told = watch::Sender<Taken>;
 
@@ -467,7 +473,7 @@ fn taken(
     mut arrival: Arrival,
     bytes: &[u8],
     shelf: &Shelf,
-) -> Result<(Arrival, (Revision, [u8; 32], Warmth)), StorageError> {
+) -> Result<(Arrival, Far), StorageError> {
     house.store.take_arrival(&mut arrival, bytes)?;
     // What came behind buckets is taken once it is durable: nobody waits for it then.
     if arrival.is_in_buckets() {
@@ -488,7 +494,7 @@ fn opens(frame: &FrameRead, (cell, epoch): (CellId, Epoch)) -> bool {
 async fn open(
     engine: Engine,
     (record, own): (TenantRecord, Placement),
-    (frame, (writer, shelf)): (Vec<u8>, (Option<JoinHandle<()>>, Arc<Shelf>)),
+    (frame, (writer, shelf)): (Vec<u8>, Before),
     told: Arc<Told>,
 ) {
     let (house, tenant) = (Arc::clone(&engine.house), own.tenant);

@@ -16,8 +16,13 @@ use tessera_model::{Row, RowKind};
 
 /// LIMIT: frames that are given so: a load there applies them one by one, some 5 us each, until its next checkpoint.
 const FRAMES_MAX: u64 = 4_096;
-/// LIMIT: their bytes in the journal: they are in memory at once, there.
+/// LIMIT: their bytes in the journal: they are in memory at once, here and there.
 const BYTES_MAX: u64 = 2 * 1024 * 1024;
+
+/// Whether frames are as many bytes as may be taken so.
+pub(super) const fn are_few(bytes: usize) -> bool {
+    bytes as u64 <= BYTES_MAX
+}
 
 impl Leaving<'_> {
     /// Gives a row as it lies, its key before it where it names one; or that it is gone.
@@ -47,6 +52,22 @@ impl Leaving<'_> {
 
 impl Embedded {
     pub(super) fn copy_last_frames(
+        &self,
+        from: &Head,
+        sent: &mut Sent,
+        sink: CopySink<'_>,
+    ) -> Result<Option<Head>, StorageError> {
+        // Journal files are held while they are read, and not while the other cell takes what was read.
+        let mut chunks = Vec::new();
+        let head = self.last_frames(from, sent, &mut |chunk| {
+            chunks.push(chunk);
+            Ok(())
+        })?;
+        chunks.into_iter().try_for_each(sink)?;
+        Ok(head)
+    }
+
+    fn last_frames(
         &self,
         from: &Head,
         sent: &mut Sent,

@@ -1,6 +1,7 @@
 //! What was copied of a tenant, read while the rest of it still comes: so that it is in memory when it is opened.
 
 use super::arrive::{Arrival, bad, wrong};
+use super::last::are_few;
 use crate::batch::Head;
 use crate::checkpoint::Entry;
 use crate::checkpoint::ahead;
@@ -24,6 +25,9 @@ impl Arrival {
         }
         if view.head.revision != next || !view.holds(&link, Form::History) {
             return bad("a frame does not extend what was copied");
+        }
+        if !are_few(self.frames.len() + frame.len()) {
+            return bad("it has too many last frames");
         }
         self.frames.extend_from_slice(frame);
         self.at = (next.next(), view.link);
