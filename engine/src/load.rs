@@ -108,6 +108,8 @@ pub(crate) fn load(house: &Arc<House>, entry: &Arc<Entry>) -> Result<Running, St
         gone: None,
         placed: Vec::new(),
         head,
+        calls: crate::writer::Calls::default(),
+        waiting: std::collections::VecDeque::new(),
         wall,
         #[cfg(feature = "planted")]
         planted_seen: 0,
