@@ -3,7 +3,7 @@
 //! The mailbox carries no content: commands wait in the intake, and reads never come here. One batch
 //! is in flight at a time; while it is, new commands collect.
 
-use crate::admit::{Done, Outcome, Waiting, refuse_but, refuse_wide};
+use crate::admit::{Done, Next, Outcome, Waiting, refuse_but, refuse_wide};
 use crate::directory::Entry;
 use crate::house::House;
 use crate::ring::{self, Ring};
@@ -13,17 +13,17 @@ use crate::submit;
 use crate::supervisor::SupervisorMessage;
 use crate::view::View;
 use crate::watch;
-use ractor::{Actor, ActorProcessingErr, ActorRef};
+use crate::writer::Calls;
+use ractor::{Actor, ActorProcessingErr, ActorRef, ActorStatus};
 use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use tessera_model::command::Ordered;
 use tessera_model::limits::BATCH_COMMANDS_MAX;
 use tessera_model::record::TenantStatus;
 use tessera_model::{
-    Caller, Command, Event, Limit, LimitAt, PermissionRef, Reason, Refusal, Revision, Setting, TenantId,
-    UnixMillis, WorkspaceIndex,
+    Caller, Command, Event, Limit, PermissionRef, Reason, Refusal, Revision, Setting, TenantId, UnixMillis,
+    WorkspaceIndex,
 };
 use tessera_storage::{Batch, Bucket, BucketKind, Head, Room, Staged, StorageError};
 use tokio::sync::oneshot;
@@ -34,12 +34,9 @@ const SWEPT_MAX: usize = 1 << 20;
 /// LIMIT: frames, behind one another, of ends of acting; the next drain goes on.
 const NOTED_FRAMES_MAX: usize = 16;
 
-/// LIMIT: batches between two looks at the mailbox.
-const BATCHES_MAX: usize = 8;
-
 /// What the mailbox of a tenant carries.
 pub(crate) enum TenantMessage {
-    /// Commands are waiting in the intake. Sent again where some are left.
+    /// Commands are waiting in the intake: the actor goes there, and stays until something else is in its mailbox.
     Drain,
     /// Hand over up to so many buckets that differ from the checkpoint; whether a checkpoint begins with it.
     HandOver(usize, bool, oneshot::Sender<Handed>),
@@ -79,6 +76,10 @@ pub(crate) struct Running {
     /// Tenants whose placement the batch in the making changes.
     pub(crate) placed: Vec<TenantId>,
     pub(crate) head: Head,
+    /// What else is in its mailbox.
+    pub(crate) calls: Calls,
+    /// Where the commands stood that were taken last.
+    pub(crate) waiting: VecDeque<Waiting>,
     /// The latest wall time that a frame of this tenant carries; it never goes back.
     pub(crate) wall: UnixMillis,
     /// Revocations seen so far, for the planted fault.
@@ -87,7 +88,7 @@ pub(crate) struct Running {
 }
 
 /// What became of a command.
-enum Taken {
+pub(crate) enum Taken {
     /// Its answer, for when the batch is durable.
     Answered(Outcome),
     /// The batch is full: it comes into the next one.
@@ -102,7 +103,7 @@ impl From<Outcome> for Taken {
 
 /// Why an actor ended before its time. The supervisor reloads the tenant.
 #[derive(Debug)]
-enum ActorError {
+pub(crate) enum ActorError {
     /// A command panicked while it was decided or applied.
     Panicked,
     /// The commit is not certain, or certainly did not happen.
@@ -141,37 +142,46 @@ impl Actor for TenantActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             TenantMessage::Drain => {
-                // Behind the mark of its end an actor takes no message: what is left is drained at once.
-                while running.drain().await? && myself.cast(TenantMessage::Drain).is_err() {}
+                // Behind the mark of its end an actor takes no message: what is left is drained at once, and nobody
+                // waits for more.
+                let stays = || myself.get_status() < ActorStatus::Draining;
+                while running.drain(stays).await? && myself.cast(TenantMessage::Drain).is_err() {}
             }
-            TenantMessage::HandOver(most, first, reply) => drop(reply.send(running.hand_over(most, first))),
-            TenantMessage::Again(names) => running.state.mark_dirty(names),
+            TenantMessage::HandOver(most, first, reply) => {
+                running.calls.answered();
+                drop(reply.send(running.hand_over(most, first)));
+            }
+            TenantMessage::Again(names) => {
+                running.calls.answered();
+                running.state.mark_dirty(names);
+            }
         }
         Ok(())
     }
 }
 
 impl Running {
-    /// Drains the intake for some batches: what came while one was on its way needs no message. True when commands
-    /// are left, and the mailbox goes before them.
-    async fn drain(&mut self) -> Result<bool, ActorError> {
-        for _ in 0..BATCHES_MAX {
+    /// Drains the intake, and waits there for more, until something else is in the mailbox. True when commands are left,
+    /// and the mailbox goes before them.
+    async fn drain(&mut self, stays: impl Fn() -> bool) -> Result<bool, ActorError> {
+        loop {
             self.execute().await?;
-            if self.entry.intake.rests() {
-                return Ok(false);
+            match self.entry.intake.next(&self.calls, stays()).await {
+                Next::Drain => {}
+                Next::Leave => return Ok(false),
+                Next::Return => return Ok(true),
             }
         }
-        Ok(true)
     }
 
     /// Decide and apply, commit, publish, reply. On failure nothing was published; the replies are
     /// dropped unanswered, which their callers read as Unknown, and the tenant is reloaded.
     async fn execute(&mut self) -> Result<(), ActorError> {
-        let mut waiting = VecDeque::from(self.entry.intake.take(BATCH_COMMANDS_MAX));
+        let mut waiting = self.entry.intake.take(BATCH_COMMANDS_MAX, std::mem::take(&mut self.waiting));
         let (now, stopped) = self.house.now_and_stopped();
         self.wall = self.wall.max(now);
         // Before the places of those that are over are given away.
-        if self.note_acts(now).await? {
+        if !self.state.acts_are_over(now) || Box::pin(self.note_acts(now)).await? {
             self.state.sweep(waiting.len() * 2, now);
         }
         if self.entry.is_away() {
@@ -196,7 +206,10 @@ impl Running {
         while !waiting.is_empty() {
             self.execute_some(&mut waiting, now).await?;
         }
-        self.note_acts(now).await?;
+        self.waiting = waiting;
+        if self.state.acts_are_over(now) {
+            Box::pin(self.note_acts(now)).await?;
+        }
         Ok(())
     }
 
@@ -216,110 +229,8 @@ impl Running {
         Ok(false)
     }
 
-    /// The journal's tail is near its bound: of frames or of bytes, whichever is nearer.
-    fn tail(&self) -> Refusal {
-        let usage = self.house.store.usage();
-        let by_frames = u128::from(usage.tail_frames) * u128::from(usage.tail_bytes_max)
-            >= u128::from(usage.tail_bytes) * u128::from(usage.tail_frames_max);
-        Refusal::Busy(if by_frames {
-            Limit::TailFrames.at(usage.tail_frames_max)
-        } else {
-            Limit::TailBytes.at(usage.tail_bytes_max)
-        })
-    }
-
-    /// Takes commands while they fit into one batch of the store, and sees that batch through.
-    async fn execute_some(
-        &mut self,
-        waiting: &mut VecDeque<Waiting>,
-        now: UnixMillis,
-    ) -> Result<(), ActorError> {
-        let bytes_max = self.house.store.batch_bytes_max();
-        let mut batch = self.house.store.batch(&self.head);
-        let mut answered = Vec::with_capacity(waiting.len());
-        let mut tenants = Vec::new();
-        let mut narrows = true;
-        // Half of it is left for what one more command stages.
-        while batch.len_bytes() < bytes_max / 2 {
-            let Some(one) = waiting.pop_front() else { break };
-            if one.ordered.command.kind().is_bulk() && !answered.is_empty() {
-                // Those before it are answered first.
-                waiting.push_front(one);
-                break;
-            }
-            match self.guarded(&one.ordered, &mut batch, &mut tenants, now)? {
-                Taken::Answered(outcome) => {
-                    let narrow = one.ordered.command.kind().narrows();
-                    narrows &= narrow;
-                    answered.push((one.reply, narrow, outcome));
-                }
-                Taken::Later => {
-                    waiting.push_front(one);
-                    break;
-                }
-            }
-        }
-        if !batch.is_empty() {
-            batch.narrowing(narrows);
-            self.head = batch.head_after();
-            match self.house.store.commit(batch).await {
-                Ok(durable) => {
-                    let (changes, root) = self.state.take_changes();
-                    #[cfg(feature = "planted")]
-                    let changes = self.planted_skip(changes);
-                    self.view.publish(&durable, &changes, root);
-                    self.view.remembered.store(self.state.remembered(), Ordering::Relaxed);
-                    self.publish_ring();
-                    self.after_publish(&tenants);
-                    std::mem::take(&mut self.placed).into_iter().for_each(|tenant| self.house.placed(tenant));
-                    if let Some(to) = self.gone.take().filter(|_| !self.house.config.keeps_moved()) {
-                        // From here on it is asked elsewhere; only behind this is the frame that says so given out.
-                        self.entry.set_away(Some(to));
-                    }
-                    if std::mem::take(&mut self.erases) {
-                        self.house.tell(SupervisorMessage::Erase(self.entry.tenant));
-                    }
-                }
-                Err(error) => {
-                    // Certainly not applied: the state is thrown away, the callers are told. Of any
-                    // other error nobody knows; their replies are dropped.
-                    let tail = self.tail();
-                    for (reply, narrow, _) in answered {
-                        if let Some(refusal) = refused_by(&error, (narrow, narrows), tail) {
-                            drop(reply.send(Err(refusal)));
-                        }
-                    }
-                    return Err(ActorError::Commit(error));
-                }
-            }
-        }
-        for (reply, _, outcome) in answered {
-            // The caller may be gone. The command happened all the same.
-            drop(reply.send(outcome));
-        }
-        Ok(())
-    }
-
-    /// Planted fault: leaves out the publishing of one revocation in `planted_skip_revocations`.
-    #[cfg(feature = "planted")]
-    fn planted_skip(
-        &mut self,
-        changes: Vec<(u32, crate::order::Change)>,
-    ) -> Vec<(u32, crate::order::Change)> {
-        let every = self.house.config.planted_skip_revocations;
-        let skipped = |change: &crate::order::Change, seen: &mut u32| {
-            let ends = matches!(change, crate::order::Change::Ended(_));
-            *seen += u32::from(ends);
-            ends && every > 0 && seen.is_multiple_of(every)
-        };
-        let mut seen = self.planted_seen;
-        let kept = changes.into_iter().filter(|(_, change)| !skipped(change, &mut seen)).collect();
-        self.planted_seen = seen;
-        kept
-    }
-
     /// Takes one command; a panic is counted against it and ends the actor.
-    fn guarded(
+    pub(crate) fn guarded(
         &mut self,
         ordered: &Ordered,
         batch: &mut Batch,
@@ -354,9 +265,8 @@ impl Running {
             Known::Repeat(revision) => {
                 let receipt = self.state.receipt(revision);
                 let again = self.state.refreshed_again(&ordered.command, now);
-                let again = again.map(|(made, renewed)| {
-                    Box::new(Done { receipt, made: self.signed(made, renewed), repeat: true })
-                });
+                let again =
+                    again.map(|(made, renewed)| self.signed(Done { receipt, made, repeat: true }, renewed));
                 return Ok(again.into());
             }
             Known::Refused(refusal) => return Ok(Err(refusal).into()),
@@ -385,8 +295,8 @@ impl Running {
         if decided.events.is_empty() && decided.rows.is_empty() {
             let seen = tessera_model::Revision(self.state.revision.0.saturating_sub(1));
             let receipt = self.state.receipt(seen);
-            let made = self.signed(decided.made, decided.renewed);
-            return Ok(Done::now(receipt, made).into());
+            let done = Done { receipt, made: decided.made, repeat: false };
+            return Ok(Ok(self.signed(done, decided.renewed)).into());
         }
         // Staged before it is applied: what no frame can hold is refused, and nothing of it has happened.
         let staged = self.staged(ordered, decided.events, decided.rows);
@@ -417,8 +327,8 @@ impl Running {
         if let Some(refusal) = decided.refusal {
             return Ok(Err(refusal).into());
         }
-        let made = self.signed(decided.made, decided.renewed);
-        Ok(Done::now(self.state.receipt(revision), made).into())
+        let done = Done { receipt: self.state.receipt(revision), made: decided.made, repeat: false };
+        Ok(Ok(self.signed(done, decided.renewed)).into())
     }
 
     /// What others are to hear of an event once it is published.
@@ -481,11 +391,13 @@ impl Running {
 
     /// What a command made, with the refresh handle that goes with it. Without its key there is none, and the
     /// session lives without.
-    fn signed(&self, made: Made, renewed: Option<Unsigned>) -> Made {
-        let Some(unsigned) = renewed else { return made };
-        let refresh = self.ring.sign(self.house.config.cell, self.entry.tenant, &unsigned);
-        let refresh_until = made.refresh_until.filter(|_| refresh.is_some());
-        Made { refresh, refresh_until, ..made }
+    fn signed(&self, done: Done, renewed: Option<Unsigned>) -> Box<Done> {
+        let mut done = Box::new(done);
+        if let Some(unsigned) = renewed {
+            done.made.refresh = self.ring.sign(self.house.config.cell, self.entry.tenant, &unsigned);
+            done.made.refresh_until = done.made.refresh_until.filter(|_| done.made.refresh.is_some());
+        }
+        done
     }
 
     /// Makes a refresh key, durable before the event that names it is.
@@ -501,7 +413,7 @@ impl Running {
     }
 
     /// Shows callers the refresh keys after a durable rotation, and erases the dropped ones.
-    fn publish_ring(&mut self) {
+    pub(crate) fn publish_ring(&mut self) {
         if !std::mem::take(&mut self.refresh_keys_changed) {
             return;
         }
@@ -545,7 +457,7 @@ impl Running {
     }
 
     /// The system tenant's publish writes the status of tenants; closing ones are handed on.
-    fn after_publish(&self, tenants: &[(TenantId, TenantStatus)]) {
+    pub(crate) fn after_publish(&self, tenants: &[(TenantId, TenantStatus)]) {
         for (tenant, status) in tenants {
             if let Some(entry) = self.house.directory.entry(*tenant) {
                 entry.set_status(*status);
@@ -574,22 +486,4 @@ impl Running {
         let buckets = names.iter().map(|name| self.state.bucket(*name)).collect();
         Handed { head: self.head, buckets, names, left }
     }
-}
-
-/// What a command of a batch is told that the store did not take, where it is certain that nothing of it happened:
-/// whether the command narrows and whether all of the batch did, and what a full tail is.
-const fn refused_by(
-    error: &StorageError,
-    (narrow, all_narrow): (bool, bool),
-    tail: Refusal,
-) -> Option<Refusal> {
-    if matches!(error, StorageError::StorageFull) {
-        return Some(match (narrow, all_narrow) {
-            (false, _) => Refusal::StorageFull,
-            (true, true) => Refusal::ReserveFull,
-            // Alone it would have gone into the reserve: the next batch does.
-            (true, false) => Refusal::Busy(LimitAt::UNNAMED),
-        });
-    }
-    if matches!(error, StorageError::Busy) { Some(tail) } else { None }
 }

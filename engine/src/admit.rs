@@ -5,13 +5,15 @@
 
 use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::future::poll_fn;
+use std::task::{Poll, Waker};
 use tessera_model::command::Ordered;
 use tessera_model::limits::{INTAKE_MAX, INTAKE_RESERVED_MAX, LOADS_WAITING_MAX};
 use tessera_model::{Limit, Receipt, Refusal};
 use tokio::sync::oneshot;
 
 use crate::state::Made;
+use crate::writer::Calls;
 
 /// A command that was done: where it went and what it made.
 #[derive(Clone)]
@@ -40,12 +42,25 @@ pub(crate) struct Waiting {
     pub(crate) reply: oneshot::Sender<Outcome>,
 }
 
+/// What the actor knows of the commands that wait.
+#[derive(Default)]
+enum Actor {
+    /// Nothing: whoever comes next tells it.
+    #[default]
+    Untold,
+    /// It drains, or is about to.
+    Told,
+    /// It has drained and waits here, to be woken.
+    Rests(Waker),
+}
+
 #[derive(Default)]
 struct Queues {
     narrow: VecDeque<Waiting>,
     wide: VecDeque<Waiting>,
     /// Long work: it takes none of the others' permits and waits behind them, one at a time.
     bulk: VecDeque<Waiting>,
+    actor: Actor,
 }
 
 impl Queues {
@@ -54,13 +69,20 @@ impl Queues {
     }
 }
 
+/// What is next for an actor that has seen a batch through.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Next {
+    /// Commands wait.
+    Drain,
+    /// It goes to its mailbox, and is told anew when commands come.
+    Leave,
+    /// It goes to its mailbox although commands wait, and tells itself to come back.
+    Return,
+}
+
 /// The intake of one tenant.
 #[derive(Default)]
-pub(crate) struct Intake {
-    queues: Mutex<Queues>,
-    /// The actor knows that commands wait: it drains, or is about to.
-    told: AtomicBool,
-}
+pub(crate) struct Intake(Mutex<Queues>);
 
 impl Intake {
     /// Queues a command. `Ok(true)` when the actor must be told to drain.
@@ -70,14 +92,13 @@ impl Intake {
     pub(crate) fn admit(&self, waiting: Waiting) -> Result<bool, Refusal> {
         let kind = waiting.ordered.command.kind();
         let narrows = kind.narrows();
+        let mut queues = self.0.lock();
         if kind.is_bulk() {
-            let mut queues = self.queues.lock();
             if queues.bulk.len() >= LOADS_WAITING_MAX {
                 return Err(Limit::LoadsWaiting.busy());
             }
             queues.bulk.push_back(waiting);
         } else {
-            let mut queues = self.queues.lock();
             let taken = queues.narrow.len() + queues.wide.len();
             let room = if narrows { INTAKE_MAX } else { INTAKE_MAX - INTAKE_RESERVED_MAX };
             if taken >= room {
@@ -89,15 +110,26 @@ impl Intake {
                 queues.wide.push_back(waiting);
             }
         }
-        Ok(!self.told.swap(true, Ordering::AcqRel))
+        let before = std::mem::replace(&mut queues.actor, Actor::Told);
+        drop(queues);
+        match before {
+            Actor::Untold => return Ok(true),
+            Actor::Told => {}
+            Actor::Rests(waker) => waker.wake(),
+        }
+        Ok(false)
     }
 
     /// Takes up to `most` commands, those that narrow first but never more than three quarters, and behind
-    /// them, where there is room, one that is long work.
-    pub(crate) fn take(&self, most: usize) -> Vec<Waiting> {
-        let mut queues = self.queues.lock();
+    /// them, where there is room, one that is long work. What is taken stands in the memory of `taken`, which is empty.
+    pub(crate) fn take(&self, most: usize, mut taken: VecDeque<Waiting>) -> VecDeque<Waiting> {
+        let mut queues = self.0.lock();
+        if queues.narrow.is_empty() && queues.bulk.is_empty() && queues.wide.len() <= most {
+            std::mem::swap(&mut queues.wide, &mut taken);
+            return taken;
+        }
         let narrow = queues.narrow.len().min(if queues.wide.is_empty() { most } else { most * 3 / 4 });
-        let mut taken: Vec<_> = queues.narrow.drain(..narrow).collect();
+        taken.extend(queues.narrow.drain(..narrow));
         let wide = queues.wide.len().min(most - narrow);
         taken.extend(queues.wide.drain(..wide));
         if taken.len() < most {
@@ -106,28 +138,54 @@ impl Intake {
         taken
     }
 
-    /// Whether nothing waits, so that the actor rests: whoever comes from here on tells it. INVARIANT: said behind the
-    /// lock under which commands queue: one that this did not see finds the actor untold.
-    pub(crate) fn rests(&self) -> bool {
-        let queues = self.queues.lock();
-        let rests = queues.len() == 0;
-        if rests {
-            self.told.store(false, Ordering::Release);
+    /// An actor begins: it is told once it may drain, whoever queued before.
+    pub(crate) fn begin(&self) {
+        self.0.lock().actor = Actor::Told;
+    }
+
+    /// Wakes an actor that waits here, so that it looks again what is next.
+    pub(crate) fn wake(&self) {
+        let mut queues = self.0.lock();
+        if matches!(queues.actor, Actor::Rests(_))
+            && let Actor::Rests(waker) = std::mem::replace(&mut queues.actor, Actor::Told)
+        {
+            drop(queues);
+            waker.wake();
         }
-        rests
+    }
+
+    /// What is next for the actor: where nothing waits and it may stay, this waits. INVARIANT: it is said behind the lock
+    /// under which commands queue that the actor rests or leaves: one that it did not see wakes it or tells it anew;
+    /// and a call that it did not see wakes it ([`crate::writer`]).
+    pub(crate) fn next<'i>(&'i self, calls: &'i Calls, stays: bool) -> impl Future<Output = Next> + 'i {
+        poll_fn(move |context| {
+            let mut queues = self.0.lock();
+            let (waits, leaves) = (queues.len() > 0, calls.are_there());
+            let next = match (waits, leaves) {
+                (true, false) => Next::Drain,
+                (true, true) => Next::Return,
+                (false, _) if leaves || !stays => Next::Leave,
+                (false, _) => {
+                    queues.actor = Actor::Rests(context.waker().clone());
+                    return Poll::Pending;
+                }
+            };
+            queues.actor = if next == Next::Leave { Actor::Untold } else { Actor::Told };
+            Poll::Ready(next)
+        })
     }
 
     /// How many commands wait.
     pub(crate) fn len(&self) -> usize {
-        self.queues.lock().len()
+        self.0.lock().len()
     }
 
     /// Turns down what waits: nothing of it happened. For a tenant that has failed or is closed.
     pub(crate) fn refuse(&self, refusal: Refusal) {
         let waiting: Vec<_> = {
-            let mut queues = self.queues.lock();
-            let Queues { narrow, wide, bulk } = std::mem::take(&mut *queues);
-            narrow.into_iter().chain(wide).chain(bulk).collect()
+            let mut queues = self.0.lock();
+            let Queues { narrow, wide, bulk, .. } = &mut *queues;
+            narrow.drain(..).chain(wide.drain(..)).chain(bulk.drain(..)).collect()
         };
         for one in waiting {
             // Whoever waited may be gone.
@@ -157,10 +215,21 @@ pub(crate) fn refuse_but(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc;
+    use std::pin::pin;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, mpsc};
+    use std::task::{Context, Wake};
     use tessera_model::command::{ENTROPY_BYTES, Entropy};
     use tessera_model::{Caller, Command, CommandId, UnixMillis};
     use tokio::sync::oneshot::Receiver;
+
+    struct Unpark(std::thread::Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
 
     fn waiting() -> (Waiting, Receiver<Outcome>) {
         let (reply, outcome) = oneshot::channel();
@@ -176,29 +245,69 @@ mod tests {
         (Waiting { ordered: Box::new(ordered), reply }, outcome)
     }
 
-    /// PROPERTY: who drains is told once until it rests, and of whatever came behind that anew.
+    fn taken(intake: &Intake, most: usize) -> usize {
+        intake.take(most, VecDeque::new()).len()
+    }
+
+    /// How often it was woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn next(intake: &Intake, calls: &Calls, stays: bool, woken: &Arc<Woken>) -> Poll<Next> {
+        let waker = Waker::from(Arc::clone(woken));
+        pin!(intake.next(calls, stays)).poll(&mut Context::from_waker(&waker))
+    }
+
+    /// PROPERTY: who drains is told once; while it rests with the intake it is woken once for whatever comes, command or
+    /// call; once it has left, it is told anew. It leaves for what is in its mailbox alone.
     #[test]
-    fn one_message_until_the_actor_rests() {
-        let intake = Intake::default();
+    fn one_message_until_the_actor_leaves() {
+        let (intake, calls, woken) = (Intake::default(), Calls::default(), Arc::<Woken>::default());
+        let wakes = |woken: &Woken| woken.0.swap(0, Ordering::SeqCst);
         assert!(matches!(intake.admit(waiting().0), Ok(true)));
         assert!(matches!(intake.admit(waiting().0), Ok(false)));
-        assert_eq!(intake.take(1).len(), 1);
-        assert!(!intake.rests());
+        assert_eq!(taken(&intake, 1), 1);
+        assert_eq!(next(&intake, &calls, true, &woken), Poll::Ready(Next::Drain));
         assert!(matches!(intake.admit(waiting().0), Ok(false)), "it still drains");
-        assert_eq!(intake.take(8).len(), 2);
-        assert!(intake.rests());
+        assert_eq!(taken(&intake, 8), 2);
+        assert_eq!(next(&intake, &calls, true, &woken), Poll::Pending);
+        assert_eq!(wakes(&woken), 0);
+        assert!(matches!(intake.admit(waiting().0), Ok(false)), "it is woken");
+        assert!(matches!(intake.admit(waiting().0), Ok(false)));
+        assert_eq!(wakes(&woken), 1);
+        assert_eq!(taken(&intake, 8), 2);
+        assert_eq!(next(&intake, &calls, true, &woken), Poll::Pending);
+        calls.one_more();
+        intake.wake();
+        intake.wake();
+        assert_eq!(wakes(&woken), 1);
+        assert!(matches!(intake.admit(waiting().0), Ok(false)));
+        assert_eq!(next(&intake, &calls, true, &woken), Poll::Ready(Next::Return));
+        assert_eq!(taken(&intake, 8), 1);
+        assert_eq!(next(&intake, &calls, true, &woken), Poll::Ready(Next::Leave));
+        assert!(matches!(intake.admit(waiting().0), Ok(true)), "it has left");
+        assert_eq!(taken(&intake, 8), 1);
+        calls.answered();
+        assert_eq!(next(&intake, &calls, false, &woken), Poll::Ready(Next::Leave));
         assert!(matches!(intake.admit(waiting().0), Ok(true)));
     }
 
     /// PROPERTY: no command is left behind untold, whenever it comes. METHOD: threads that admit beside one that
-    /// drains as an actor does; when all are done and every message is taken, nothing waits.
+    /// drains as an actor does, and sometimes rests; when all are done and every message is taken, nothing waits.
     #[test]
     fn nothing_waits_untold() {
-        let intake = Intake::default();
+        let (intake, calls) = (Intake::default(), Calls::default());
         let (tell, told) = mpsc::channel::<()>();
         let taken = std::thread::scope(|scope| {
-            for _ in 0..3 {
-                let (intake, tell) = (&intake, tell.clone());
+            let (intake, calls) = (&intake, &calls);
+            let senders = [(); 3].map(|()| {
+                let tell = tell.clone();
                 scope.spawn(move || {
                     for _ in 0..4_000 {
                         match intake.admit(waiting().0) {
@@ -207,19 +316,33 @@ mod tests {
                             Err(_) => std::thread::yield_now(),
                         }
                     }
-                });
-            }
+                })
+            });
             drop(tell);
-            let mut taken = 0;
+            // Behind the last of them nobody wakes it but this.
+            scope.spawn(move || {
+                senders.into_iter().for_each(|sender| sender.join().unwrap());
+                calls.one_more();
+                intake.wake();
+            });
+            let (mut all, waker) = (0, Waker::from(Arc::new(Unpark(std::thread::current()))));
             while told.recv().is_ok() {
                 loop {
-                    taken += intake.take(5).len();
-                    if intake.rests() {
+                    let some = taken(intake, 5);
+                    all += some;
+                    let mut next = pin!(intake.next(calls, some % 2 == 1));
+                    let next = loop {
+                        match next.as_mut().poll(&mut Context::from_waker(&waker)) {
+                            Poll::Ready(next) => break next,
+                            Poll::Pending => std::thread::park(),
+                        }
+                    };
+                    if next == Next::Leave {
                         break;
                     }
                 }
             }
-            taken
+            all
         });
         assert_eq!(intake.len(), 0);
         assert!(taken > 0);

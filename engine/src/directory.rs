@@ -1,12 +1,11 @@
 //! The directory: tenant → entry, the one structure besides the lane that holds several tenants.
 
-use crate::actor::TenantMessage;
 use crate::admit::Intake;
 use crate::view::View;
+use crate::writer::Writer;
 use arc_swap::{ArcSwapOption, Guard};
 use dashmap::DashMap;
 use parking_lot::Mutex;
-use ractor::ActorRef;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -73,8 +72,8 @@ pub struct Entry {
     /// Why the tenant is closed although it is in memory, and the view that is not shown meanwhile.
     pub(crate) held: Mutex<(u8, Option<Arc<View>>)>,
     used_ms: AtomicU64,
-    pub(crate) intake: Intake,
-    pub(crate) actor: Mutex<Option<ActorRef<TenantMessage>>>,
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) actor: Mutex<Option<Writer>>,
     strikes: Mutex<BTreeMap<CommandId, u8>>,
     /// What of it read wrong and was told.
     damage: Mutex<BTreeSet<String>>,
@@ -104,7 +103,7 @@ impl Entry {
             view: ArcSwapOption::empty(),
             held: Mutex::default(),
             used_ms: AtomicU64::new(0),
-            intake: Intake::default(),
+            intake: Arc::default(),
             actor: Mutex::new(None),
             strikes: Mutex::new(BTreeMap::new()),
             damage: Mutex::default(),

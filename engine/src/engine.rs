@@ -1,6 +1,5 @@
 //! The engine of one node: started once, shared by all doors.
 
-use crate::actor::TenantMessage;
 use crate::directory::{Entry, Standing, Trouble};
 use crate::house::{EngineConfig, House};
 use crate::load;
@@ -297,8 +296,7 @@ impl Engine {
             entry.set_standing(Standing::Leaving);
             let actor = entry.actor.lock().take();
             if let Some(actor) = actor {
-                drop(actor.cast(TenantMessage::Drain));
-                drop(actor.drain_and_wait(None).await);
+                actor.drain_and_wait().await;
             }
         }
         let supervisor = self.house.supervisor.lock().take();

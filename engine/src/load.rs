@@ -133,6 +133,8 @@ impl Loader {
             gone: None,
             placed: Vec::new(),
             head,
+            calls: crate::writer::Calls::default(),
+            waiting: std::collections::VecDeque::new(),
             wall,
             #[cfg(feature = "planted")]
             planted_seen: 0,

@@ -1,6 +1,5 @@
 //! Commands: identified, given entropy, admitted, awaited. Slow proofs are made before admission.
 
-use crate::actor::TenantMessage;
 use crate::admit::{Done, Waiting};
 use crate::bound::Bound;
 use crate::directory::{Entry, Standing};
@@ -53,9 +52,15 @@ impl Engine {
     ///
     /// # Errors
     /// [`SubmitError`]: a refusal, or Unknown.
-    pub async fn submit(&self, bound: &Bound, id: CommandId, command: Command) -> Result<Done, SubmitError> {
-        self.look_at(bound, &command)?;
-        submit(&self.house, &bound.entry, self.ordered(bound.caller, id, command)).await
+    pub fn submit<'e>(
+        &'e self,
+        bound: &'e Bound,
+        id: CommandId,
+        command: Command,
+    ) -> impl Future<Output = Result<Done, SubmitError>> + Send + 'e {
+        // Boxed before anybody waits: hundreds of bytes that would go from future to future.
+        let ordered = self.look_at(bound, &command).map(|()| self.ordered(bound.caller, id, command));
+        async move { submit(&self.house, &bound.entry, ordered?).await }
     }
 
     /// Orders a command of a bound connection, or tries it only: then it is decided as it would be, nothing of
@@ -184,7 +189,7 @@ pub(crate) async fn submit(
         let actor = entry.actor.lock().clone();
         if let Some(actor) = actor {
             // An actor that has just ended is reloaded, and then told by the supervisor.
-            drop(actor.cast(TenantMessage::Drain));
+            drop(actor.drain());
         }
     }
     match entry.standing() {

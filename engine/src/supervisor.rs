@@ -8,6 +8,7 @@ use crate::house::House;
 use crate::load;
 use crate::submit;
 use crate::wakes::{Wakes, Why};
+use crate::writer::Writer;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -372,7 +373,7 @@ impl Supervisor {
         let house = Arc::clone(&self.0);
         tokio::spawn(async move {
             // A command may have slipped in before the standing changed: then it stays awake.
-            drop(actor.stop_and_wait(None, None).await);
+            actor.stop_and_wait().await;
             entry.show(None);
             entry.set_standing(Standing::Asleep);
             // Looked at after the standing changed; a submitter looks at the standing after it
@@ -392,7 +393,7 @@ impl Supervisor {
             entry.set_standing(Standing::Leaving);
             let actor = entry.actor.lock().take();
             if let Some(actor) = actor {
-                drop(actor.stop_and_wait(None, None).await);
+                actor.stop_and_wait().await;
             }
             entry.show(None);
             entry.intake.refuse(Refusal::TenantUnknown);
@@ -458,7 +459,9 @@ async fn start_actor(
     let house = Arc::clone(&running.house);
     let (view, now) = (Arc::clone(&running.view), house.now());
     let erasing = view.root.full().has_erasures();
+    let calls = running.calls.clone();
     let (actor, _task) = Actor::spawn_linked(None, TenantActor, Box::new(running), myself.get_cell()).await?;
+    let actor = Writer::new(actor, &entry.intake, calls);
     *entry.actor.lock() = Some(actor.clone());
     crate::moving::look_at(&house, &entry, &view);
     entry.show(Some(view));
@@ -469,8 +472,8 @@ async fn start_actor(
         house.tell(SupervisorMessage::Erase(entry.tenant));
     }
     // Whoever queued while there was no actor has told nobody.
-    actor.cast(TenantMessage::Drain)?;
-    Ok(actor.get_id().pid())
+    actor.drain()?;
+    Ok(actor.pid())
 }
 
 /// One checkpoint: every tenant with frames before the cut hands over what changed.
@@ -568,7 +571,7 @@ pub(crate) async fn hand_over(house: &Arc<House>, entry: &Arc<Entry>) -> Result<
             }
             Err(error @ StorageError::Damaged(_)) => {
                 *entry.actor.lock() = None;
-                drop(actor.stop_and_wait(None, None).await);
+                actor.stop_and_wait().await;
                 fail(entry, &error);
                 return Ok(false);
             }
@@ -581,7 +584,7 @@ pub(crate) async fn hand_over(house: &Arc<House>, entry: &Arc<Entry>) -> Result<
 }
 
 /// The actor of a tenant that has frames to hand over: woken if it sleeps, awaited while it wakes.
-pub(crate) async fn awake(house: &Arc<House>, entry: &Arc<Entry>) -> Option<ActorRef<TenantMessage>> {
+pub(crate) async fn awake(house: &Arc<House>, entry: &Arc<Entry>) -> Option<Writer> {
     // LIMIT: 10 minutes: a tenant of 10 M sessions loads in seconds.
     for _ in 0..60_000 {
         if entry.status() == TenantStatus::Deleted {

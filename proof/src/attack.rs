@@ -7,8 +7,8 @@ use crate::node::{Node, Trouble, handle_of};
 use crate::raw::{Raw, endpoint};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tessera_client::wire::{Outbox, Request};
 use tessera_client::{Client, ClientError};
@@ -58,7 +58,15 @@ impl Honest {
     fn new(client: Client, handle: HandleBytes) -> Self {
         let count = || AtomicU64::new(0);
         let (right, wrong, unanswered) = (count(), count(), count());
-        Self { client, handle, stop: AtomicBool::new(false), right, wrong, unanswered, took: Mutex::default() }
+        Self {
+            client,
+            handle,
+            stop: AtomicBool::new(false),
+            right,
+            wrong,
+            unanswered,
+            took: Mutex::default(),
+        }
     }
 
     /// The time that one in a hundred took at least since it was last asked for; and it is told of what beside.

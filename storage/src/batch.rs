@@ -210,7 +210,9 @@ impl Batch {
             return Err(fault);
         }
         self.spans.push(Span { tenant: head.tenant, revision: head.next, start, len });
-        self.fresh.extend(sealed.fresh);
+        if !sealed.fresh.is_empty() {
+            self.fresh.extend(sealed.fresh);
+        }
         self.rows.extend(sealed.rows.into_iter().map(|row| (head.tenant, head.next, row)));
         Ok(made.link)
     }

@@ -144,11 +144,14 @@ impl Lane {
     /// Commits one group.
     fn turn(&mut self, group: Vec<Waiting>) -> Result<(), Stopped> {
         let mut group = group;
-        let bytes_max = self.journal.group_bytes_max();
-        refuse(&mut group, |waiting| {
-            let bytes = group::size_of(waiting.batch.len(), waiting.batch.frames.len());
-            if bytes > bytes_max { Some(StorageError::FrameTooLarge { bytes, max: bytes_max }) } else { None }
-        });
+        let max = self.journal.group_bytes_max();
+        let bytes = |waiting: &Waiting| group::size_of(waiting.batch.len(), waiting.batch.frames.len());
+        if group.iter().any(|waiting| bytes(waiting) > max) {
+            refuse(&mut group, |waiting| {
+                let bytes = bytes(waiting);
+                (bytes > max).then_some(StorageError::FrameTooLarge { bytes, max })
+            });
+        }
         if group.is_empty() {
             return Ok(());
         }
@@ -174,7 +177,9 @@ impl Lane {
         for tenant in std::mem::take(&mut self.shared.tail.lock().returned) {
             self.heads.remove(&tenant);
         }
-        refuse(group, |waiting| self.look_up(&waiting.batch).err());
+        if !group.iter().all(|waiting| self.knows(&waiting.batch)) {
+            refuse(group, |waiting| self.look_up(&waiting.batch).err());
+        }
         let shared = Arc::clone(&self.shared);
         let tail = shared.tail.lock();
         let times = |max: u64, times: u64| max.saturating_mul(times);
@@ -183,11 +188,19 @@ impl Lane {
                 || tail.bytes >= times(shared.tail_bytes_max, factor)
         };
         let (full, twice_full) = (over(1), over(2));
+        let plain = tail.forgotten.is_empty() && tail.refuses_nobody();
         refuse(group, |waiting| {
             let batch = &waiting.batch;
             let tenant = batch.tenant();
             if full && (!batch.narrowing || twice_full) {
                 return Some(StorageError::Busy);
+            }
+            // As nearly all are: the next of a tenant that is known, where nobody is gone or damaged.
+            let usual = plain && batch.births.is_empty() && !batch.is_empty();
+            let known = if usual { self.heads.get_mut(&tenant) } else { None };
+            if let Some(known) = known.filter(|known| **known == *batch.head_before()) {
+                *known = shared.raised(batch.head_after());
+                return None;
             }
             let known = self.heads.get(&tenant).copied();
             let in_order =
@@ -207,6 +220,11 @@ impl Lane {
             }
             None
         });
+    }
+
+    /// Whether it remembers the heads of all tenants in a batch.
+    fn knows(&self, batch: &Batch) -> bool {
+        batch.births.is_empty() && self.heads.contains_key(&batch.tenant())
     }
 
     /// Learns the heads of the tenants in a batch that it does not remember.
@@ -294,10 +312,9 @@ fn size_of(group: &[Waiting]) -> usize {
 fn refuse(group: &mut Vec<Waiting>, mut why: impl FnMut(&Waiting) -> Option<StorageError>) {
     let found = Cell::new(None);
     let is_refused = |waiting: &mut Waiting| {
-        let error = why(waiting);
-        let refused = error.is_some();
-        found.set(error);
-        refused
+        let Some(error) = why(waiting) else { return false };
+        found.set(Some(error));
+        true
     };
     for waiting in group.extract_if(.., is_refused) {
         if let Some(error) = found.take() {

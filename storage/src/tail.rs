@@ -171,6 +171,11 @@ impl Tail {
         self.refused.find(tenant).map_or(Ok(()), |damage| Err(StorageError::Damaged(damage.clone())))
     }
 
+    /// Whether no tenant is refused.
+    pub(crate) fn refuses_nobody(&self) -> bool {
+        self.refused.some.is_empty() && self.refused.all_but.is_empty()
+    }
+
     /// Notes a synced group.
     pub(crate) fn note_group(&mut self, last: u64, hash: [u8; 32], frames: u64, bytes: u64) {
         self.groups.push_back(GroupNote { last, frames, bytes });

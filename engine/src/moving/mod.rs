@@ -205,7 +205,7 @@ async fn clear(house: &Arc<House>, entry: &Arc<Entry>, forget: bool) -> Result<(
     leave(entry).await?;
     let actor = entry.actor.lock().take();
     if let Some(actor) = actor {
-        drop(actor.stop_and_wait(None, None).await);
+        actor.stop_and_wait().await;
     }
     entry.show(None);
     entry.intake.refuse(Refusal::Redirect);

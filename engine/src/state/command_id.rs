@@ -79,6 +79,11 @@ impl CommandIds {
         self.floor_ms
     }
 
+    /// Whether there are minutes of which something was dropped since they were asked for last.
+    pub(super) fn has_shrunk(&self) -> bool {
+        !self.shrunk.is_empty()
+    }
+
     /// The minutes of which something was dropped since this was asked last.
     pub(super) fn take_shrunk(&mut self) -> BTreeSet<u32> {
         std::mem::take(&mut self.shrunk)

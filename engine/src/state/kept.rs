@@ -26,7 +26,8 @@ impl State {
     /// What is known of a command id at `now`.
     pub(crate) fn known(&mut self, ordered: &Ordered, now: UnixMillis) -> Known {
         let known = self.ids.known(ordered, now);
-        for minute in self.ids.take_shrunk() {
+        let shrunk = if self.ids.has_shrunk() { self.ids.take_shrunk() } else { BTreeSet::new() };
+        for minute in shrunk {
             // The bucket shrinks or goes, and the floor that stands for it is kept.
             self.dirty.insert((BucketKind::Commands, minute));
             self.dirty.insert((BucketKind::Commands, 0));

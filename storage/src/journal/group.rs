@@ -217,12 +217,11 @@ pub(crate) fn encode<'a>(
     pieces.for_each(|piece| out.extend_from_slice(piece.bytes));
     let mut head = Vec::with_capacity(HEADER_BYTES);
     header.put(&mut head);
-    let table = out.get(HEADER_BYTES..table_end).unwrap_or_default();
-    header.table_hash = hash(salt, head.get(..BEFORE_TABLE_HASH).unwrap_or_default(), table);
+    header.table_hash = hash_behind(salt, (&head, BEFORE_TABLE_HASH), out, table_end);
     head.clear();
     header.put(&mut head);
-    let body = out.get(HEADER_BYTES..).unwrap_or_default();
-    header.hash = hash(salt, head.get(..BEFORE_HASH).unwrap_or_default(), body);
+    let end = out.len();
+    header.hash = hash_behind(salt, (&head, BEFORE_HASH), out, end);
     head.clear();
     header.put(&mut head);
     if let Some(place) = out.get_mut(..HEADER_BYTES) {
@@ -230,6 +229,16 @@ pub(crate) fn encode<'a>(
     }
     out.resize(out.len().next_multiple_of(BLOCK_BYTES), 0);
     header
+}
+
+/// The hash of the first `before` bytes of the header and of what stands behind the header up to `end`. They are put right
+/// before it meanwhile: bytes that stand in one piece are hashed several blocks at a time.
+fn hash_behind(salt: &Salt, (head, before): (&[u8], usize), out: &mut [u8], end: usize) -> [u8; 32] {
+    let start = HEADER_BYTES - before;
+    if let (Some(place), Some(first)) = (out.get_mut(start..HEADER_BYTES), head.get(..before)) {
+        place.copy_from_slice(first);
+    }
+    tessera_crypto::digest::keyed(salt, &[out.get(start..end).unwrap_or_default()])
 }
 
 fn hash(salt: &Salt, head: &[u8], rest: &[u8]) -> [u8; 32] {

@@ -56,7 +56,6 @@ mod walk;
 
 pub use batch::{CheckBatch, CheckBatchItems, DecisionBatch, DecisionBatchWriter};
 pub use catalogue::{EntryRow, EntryUseRow, ServiceRow};
-pub use check::CheckByIds;
 pub use elevation::{ActingRow, ChallengeRow, DevicePolicyRow, DeviceRow, RequestRow};
 pub use fault::{Fault, WireError};
 pub use fields::{FIELD_KINDS, FieldsReader, FieldsWriter, Head, TENANT_OF_CONNECTION};
@@ -74,7 +73,7 @@ pub use rows::{
     SessionRow, SettingsRow, SubjectRow, TenantRow, UsageRow, WorkspaceRow,
 };
 pub use {
-    align::Inbox, endpoint::AuthorizedRow, endpoint::EndpointRow, event::*, fleet::*,
+    align::Inbox, check::CheckByIds, endpoint::AuthorizedRow, endpoint::EndpointRow, event::*, fleet::*,
     invitation::InvitationRow, invitation::PersonalRoleRow, kind::Kind, made::Made, moving::*,
     outbox::Outbox, relation::RelationAsk, relation_check::*, shape::Page, shape::Rows, shape::RowsWriter,
     shape::Shape, surface::codes_text, surface::kinds_text, tag::Tag, visibility::VisibilityRow,

@@ -118,6 +118,9 @@ impl State {
 
     /// Whether an end is to be noted.
     pub(crate) fn acts_are_over(&self, now: UnixMillis) -> bool {
+        if self.root.acts.open.is_empty() {
+            return false;
+        }
         let mut open = self.root.acts.open.keys().filter_map(|at| self.root.acts.kept.get(at));
         open.any(|record| self.acting_end(record, now).is_some())
     }

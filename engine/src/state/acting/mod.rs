@@ -122,7 +122,9 @@ impl State {
 
     /// Who acts in a session, if somebody does.
     pub(super) fn acting(&self, life: (Place, Generation)) -> Option<&ActingRecord> {
-        self.root.acts.alive.get(&life).map(|record| &**record)
+        // Asked by every command: mostly nobody acts anywhere, and there is nothing to be hashed.
+        let alive = Some(&self.root.acts.alive).filter(|alive| !alive.is_empty())?;
+        alive.get(&life).map(|record| &**record)
     }
 
     /// What whoever acts for somebody else may order in their name: the end of it, and that it is not over yet.

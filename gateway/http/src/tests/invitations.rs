@@ -93,7 +93,10 @@ async fn people_are_invited() {
     assert_eq!(erased, true);
     assert_eq!(find(&key).await.expect(200).json()["rows"], json!([]));
     let listed = house.ask("GET /v1/invitations", &key, None).await.expect(200).json();
-    assert_eq!((&listed["rows"][2]["state"], &listed["rows"][2]["identifier"]), (&json!("erased"), &Value::Null));
+    assert_eq!(
+        (&listed["rows"][2]["state"], &listed["rows"][2]["identifier"]),
+        (&json!("erased"), &Value::Null)
+    );
 }
 
 /// PROPERTY: a guest has what is granted in workspaces, a member the rest too; persons get workspaces of their own where
