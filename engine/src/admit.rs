@@ -13,7 +13,7 @@ use tessera_model::{Limit, Receipt, Refusal};
 use tokio::sync::oneshot;
 
 use crate::state::Made;
-use crate::writer::Calls;
+use crate::supervisor::Calls;
 
 /// A command that was done: where it went and what it made.
 #[derive(Clone)]
@@ -156,7 +156,7 @@ impl Intake {
 
     /// What is next for the actor: where nothing waits and it may stay, this waits. INVARIANT: it is said behind the lock
     /// under which commands queue that the actor rests or leaves: one that it did not see wakes it or tells it anew;
-    /// and a call that it did not see wakes it ([`crate::writer`]).
+    /// and a call that it did not see wakes it ([`crate::supervisor`]).
     pub(crate) fn next<'i>(&'i self, calls: &'i Calls, stays: bool) -> impl Future<Output = Next> + 'i {
         poll_fn(move |context| {
             let mut queues = self.0.lock();

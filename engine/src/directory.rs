@@ -1,8 +1,8 @@
 //! The directory: tenant → entry, the one structure besides the lane that holds several tenants.
 
 use crate::admit::Intake;
+use crate::supervisor::Writer;
 use crate::view::View;
-use crate::writer::Writer;
 use arc_swap::{ArcSwapOption, Guard};
 use dashmap::DashMap;
 use parking_lot::Mutex;

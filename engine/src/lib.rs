@@ -61,9 +61,7 @@ mod through;
 mod usage;
 mod used;
 mod view;
-mod wakes;
 mod watch;
-mod writer;
 pub use state::{ADDRESS, ADMIN_ROLE, BUILT_IN, FLEET, Made, SERVICE_ROLE, VOUCH};
 pub use {
     admit::Done, authorize::Authorized, authorize::Wanted, backup::BackupTold, backup::Begun, bound::Bound,

@@ -133,7 +133,7 @@ impl Loader {
             gone: None,
             placed: Vec::new(),
             head,
-            calls: crate::writer::Calls::default(),
+            calls: crate::supervisor::Calls::default(),
             waiting: std::collections::VecDeque::new(),
             wall,
             #[cfg(feature = "planted")]

@@ -1,14 +1,19 @@
 //! The supervisor: wakes tenants, reloads those whose actor failed, takes checkpoints, puts idle
 //! tenants to sleep and completes deletions. It never stands between a caller and an answer.
 
+mod memory;
+mod wakes;
+mod writer;
+
+pub(crate) use writer::{Calls, Writer};
+
 use crate::actor::{Handed, Running, TenantActor, TenantMessage};
 use crate::directory::{Entry, Standing};
 use crate::erase;
 use crate::house::House;
 use crate::load;
 use crate::submit;
-use crate::wakes::{Wakes, Why};
-use crate::writer::Writer;
+use memory::MEMORY_IDLE_MS;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -18,6 +23,7 @@ use tessera_model::record::TenantStatus;
 use tessera_model::{Refusal, TenantId, UnixMillis};
 use tessera_storage::{Cut, StorageError};
 use tokio::sync::oneshot;
+use wakes::{Wakes, Why};
 
 /// What the supervisor is told.
 pub(crate) enum SupervisorMessage {
@@ -51,9 +57,6 @@ pub(crate) enum SupervisorMessage {
 const HANDED_MAX: usize = usize::MAX;
 /// LIMIT: tenants that are woken in one checkpoint for their times alone.
 const DOUBTED_AT_ONCE: usize = 64;
-/// LIMIT: how long nobody must have used a tenant that is put to sleep for its memory, ms: less would have
-/// those that are in use chase each other out.
-const MEMORY_IDLE_MS: u64 = 2_000;
 /// LIMIT: deleted tenants whose data is removed at once, on one thread; some 30 ms each, and a drain waits.
 const FORGOTTEN_AT_ONCE: usize = 16;
 /// How long data that could not be removed rests.
@@ -327,39 +330,6 @@ impl Supervisor {
                 self.lay_down(entry);
             }
         }
-    }
-
-    /// Where the tenants in memory take more than they may, those that were used least recently leave it.
-    /// True when some would whose frames wait for a checkpoint.
-    fn relieve(&self, now: UnixMillis) -> bool {
-        let (mut awake, mut bytes) = (Vec::new(), self.0.warm_bytes());
-        for entry in self.0.directory.all() {
-            let Some(size) = entry.known_view().map(|view| view.bytes()) else { continue };
-            bytes += size;
-            let idle = entry.idle_for(now);
-            if entry.tenant != TenantId::SYSTEM && idle >= MEMORY_IDLE_MS {
-                awake.push((idle, size, entry));
-            }
-        }
-        if bytes <= self.0.config.memory_bytes_max {
-            return false;
-        }
-        awake.sort_by_key(|(idle, ..)| std::cmp::Reverse(*idle));
-        let mut owes = false;
-        for (_, size, entry) in awake {
-            if bytes <= self.0.config.memory_bytes_max {
-                return false;
-            }
-            owes |= self.0.store.has_tail(entry.tenant);
-            if self.lay_down(entry) {
-                self.0.slept_for_memory.fetch_add(1, Ordering::Relaxed);
-                bytes -= size;
-            }
-        }
-        if bytes > self.0.config.memory_bytes_max {
-            self.0.let_warm_go(true);
-        }
-        owes
     }
 
     /// Puts a tenant to sleep, unless it is the system's or has something to do. True when it leaves.
