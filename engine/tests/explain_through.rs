@@ -255,6 +255,11 @@ impl Scene {
                 Cut::Actor(actor) => {
                     assert_eq!(*actor, Some(self.sue));
                     let role = if told.reason == Reason::ActorGone { "support" } else { "tessera.admin" };
+                    // What lets the actor act may be cut by the actor's own device.
+                    for trust in [Trust::Unverified, Trust::Managed] {
+                        self.done(Command::LimitTrust { trust, patterns: Vec::new() }).await;
+                    }
+                    self.done(Command::LimitDevice { device: self.devices[2], patterns: Vec::new() }).await;
                     let command = Command::Grant {
                         subject: self.sue,
                         role: name(role),
