@@ -188,7 +188,13 @@ impl Listing {
             valid_until,
             sources: sources.map(|source| supposed.because(source, &why.permission)).collect(),
             cuts: through.map(|through| through.cuts(&supposed, &put, why.at)).unwrap_or_default(),
-            ceilings: found.ceilings.iter().filter_map(|at| self.workspace_name(*at).cloned()).collect(),
+            // What is no permission no ceiling cuts.
+            ceilings: found
+                .ceilings
+                .iter()
+                .filter(|_| permission != PermissionId(0))
+                .filter_map(|at| self.workspace_name(*at).cloned())
+                .collect(),
             related: related.and_then(|(_, _, related)| related),
         })
     }
