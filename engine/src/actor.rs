@@ -22,8 +22,8 @@ use tessera_model::command::Ordered;
 use tessera_model::limits::BATCH_COMMANDS_MAX;
 use tessera_model::record::TenantStatus;
 use tessera_model::{
-    Caller, Command, Event, Limit, PermissionRef, Reason, Refusal, Revision, Setting, TenantId,
-    UnixMillis, WorkspaceIndex,
+    Caller, Command, Event, Limit, PermissionRef, Reason, Refusal, Revision, Setting, TenantId, UnixMillis,
+    WorkspaceIndex,
 };
 use tessera_storage::{Batch, Bucket, BucketKind, Head, Room, Staged, StorageError};
 use tokio::sync::oneshot;

@@ -72,11 +72,8 @@ pub(crate) fn load(house: &Arc<House>, entry: &Arc<Entry>) -> Result<Running, St
             apply(&mut state, &frame.events);
             wall = wall.max(frame.wall);
             house.prove(frame.wall);
-            state.remember_record(CommandIdRecord {
-                id: frame.id,
-                revision: frame.revision,
-                fingerprint: frame.fingerprint,
-            });
+            let (id, revision, fingerprint) = (frame.id, frame.revision, frame.fingerprint);
+            state.remember_record(CommandIdRecord { id, revision, fingerprint });
         }
     })?;
     let head = head.ok_or(StorageError::TenantUnknown(entry.tenant))?;
