@@ -166,6 +166,8 @@ impl Running {
     async fn drain(&mut self, stays: impl Fn() -> bool) -> Result<bool, ActorError> {
         loop {
             self.execute().await?;
+            // What never waited for the disk, as refusals do not, lets others of this thread come.
+            tokio::task::consume_budget().await;
             match self.entry.intake.next(&self.calls, stays()).await {
                 Next::Drain => {}
                 Next::Leave => return Ok(false),

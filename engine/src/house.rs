@@ -247,11 +247,17 @@ impl House {
         if let Some(status) = status_of(&view) {
             entry.set_status(status);
         }
+        self.tell_where(&entry);
+        Some(entry)
+    }
+
+    /// Notes in an entry that was just made where its tenant lives, and what holds it.
+    pub(crate) fn tell_where(&self, entry: &Entry) {
         // It may be placed between the look and this: set until a look behind it says the same.
         loop {
-            let away = self.away(tenant);
+            let away = self.away(entry.tenant);
             entry.set_away(away);
-            if self.away(tenant) == away {
+            if self.away(entry.tenant) == away {
                 break;
             }
         }
@@ -262,7 +268,6 @@ impl House {
                 entry.release(crate::moving::Hold::Unheard);
             }
         }
-        Some(entry)
     }
 
     /// Starts waking a tenant, if it sleeps. Nobody waits for it.

@@ -76,8 +76,10 @@ impl Listing {
             {
                 return None;
             }
-            // What somebody else has asked whom for is shown with whoever asked.
-            self.sees(record.inviter)?;
+            // What somebody else has asked whom for is shown with whoever asked; whoever knows whom it is for finds all.
+            if of.whom.is_none() {
+                self.sees(record.inviter)?;
+            }
             let found = InvitationFound {
                 record: (**record).clone(),
                 whom: None,

@@ -1,6 +1,7 @@
 //! The doctor against real directories: a node that stands, one that runs, and each thing that can be planted.
 
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -53,6 +54,16 @@ impl Place {
         let port = listener.local_addr().expect("an address").to_string();
         std::fs::write(path, &port).expect("written");
         port
+    }
+
+    /// The files of the journal.
+    fn journal(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let all =
+            std::fs::read_dir(self.at("data")).expect("a folder").map(|one| one.expect("a file").path());
+        let is_journal = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("journal-"))
+        };
+        all.filter(is_journal).map(|path| (path.clone(), std::fs::read(path).expect("a file"))).collect()
     }
 
     /// What the doctor says, and its exit code.
@@ -133,16 +144,30 @@ fn a_directory_is_looked_at_standing_running_and_damaged() {
     end(place.serve());
     let (told, _) = place.doctor(&[]);
     assert!(level(&told, "chains") == "ok" && !place.at("data/doctor.probe").exists(), "{told}");
-    // Killed, so that its last frames are in the journal: a byte of one of them.
+    // Killed, so that its last frames are in the journal: a byte of the first group that it wrote behind all checkpoints.
     let mut node = place.serve();
+    let before = place.journal();
+    for line in ["operator claim", "tenant create acme"] {
+        let done =
+            place.command().args(line.split(' ')).args(["--profile", "data"]).output().expect("it runs");
+        assert!(done.status.success(), "{done:?}");
+    }
     node.kill().expect("killed");
     node.wait().expect("ended");
-    let journal = place.at("data/journal-0000");
-    let mut bytes = std::fs::read(&journal).expect("a journal");
-    let written = |at: &usize| bytes[*at..*at + 4_096].iter().any(|byte| *byte != 0);
-    let frame = (4_096..bytes.len()).step_by(4_096).find(written).expect("a group");
-    bytes[frame + 200] ^= 1;
-    std::fs::write(&journal, bytes).expect("written");
+    let after = place.journal();
+    let (file, at) = after
+        .iter()
+        .find_map(|(file, bytes)| {
+            let old = before.get(file).map_or(&[][..], Vec::as_slice);
+            let blocks = (4_096..bytes.len()).step_by(4_096);
+            blocks
+                .map(|at| (file, at))
+                .find(|(_, at)| old.get(*at..*at + 4_096) != bytes.get(*at..*at + 4_096))
+        })
+        .expect("a group");
+    let mut bytes = after[file].clone();
+    bytes[at + 200] ^= 1;
+    std::fs::write(file, bytes).expect("written");
     let (told, code) = place.doctor(&[]);
     assert_eq!((level(&told, "chains"), code), ("fail".to_owned(), 75), "{told}");
 }

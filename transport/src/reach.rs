@@ -123,6 +123,9 @@ pub(crate) fn explain(source: &Source<'_>, request: Request, walked: &mut u64) -
             source.subject(subject)?;
             let reading = engine.read(view);
             let through = key.map(|id| reading.through(id).ok_or(Refusal::SessionUnknown)).transpose()?;
+            if let Some(through) = &through {
+                engine.may_look_through(source.bound, subject, through)?;
+            }
             // A session or key has its own.
             if through.is_some() && (acr, proven, trust) != (0, Deadline::NONE, None) {
                 return Err(Refusal::Malformed);

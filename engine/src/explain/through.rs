@@ -1,8 +1,10 @@
 //! A session or key that a question is asked through: judged as its checks are judged, and everything named that cuts it.
 
 use crate::beside::{cut, device_of, standing};
+use crate::bound::Bound;
 use crate::check::{Judged, Live, UsedFrom, both, halves};
 use crate::circumstances::Circumstances;
+use crate::engine::Engine;
 use crate::facts::facts_of;
 use crate::list::Listing;
 use crate::order::{RootCell, Verdict};
@@ -79,6 +81,24 @@ impl Reading<'_> {
     }
 }
 
+impl Engine {
+    /// That somebody may ask through a subject's session or key: it is their own, or they may list those.
+    ///
+    /// # Errors
+    /// `Unauthorized`.
+    pub fn may_look_through(
+        &self,
+        bound: &Bound,
+        subject: PublicId,
+        through: &Through,
+    ) -> Result<(), Refusal> {
+        let key = Live::of(&through.fields).key;
+        let needed = if key { "tessera.admin.keys" } else { "tessera.admin.sessions" };
+        let own = bound.subject == subject && !bound.key && !bound.acting;
+        if own || self.may(bound, needed) { Ok(()) } else { Err(Refusal::Unauthorized) }
+    }
+}
+
 impl Through {
     /// That it is a subject's, and that a reader is shown those.
     pub(crate) fn is_of(&self, listing: &Listing, subject: SubjectIndex) -> Result<(), Refusal> {
@@ -131,10 +151,9 @@ impl Through {
         asked(root, &self.fields, question, UsedFrom::Seen(&put.address))
     }
 
-    /// The device that it stands on, or the one that whoever acts in it stands on.
+    /// The device that it stands on. That of whoever acts in it is nobody else's business: it is told as theirs.
     fn device<'r>(&self, root: &'r Root) -> Option<&'r Arc<DeviceRecord>> {
-        let of = |fields: &Fields| root.devices.get(&(Live::of(fields).subject, device_of(fields)));
-        of(&self.fields).or_else(|| of(&self.by.as_ref()?.1))
+        root.devices.get(&(Live::of(&self.fields).subject, device_of(&self.fields)))
     }
 
     /// Everything that cuts what is asked, whether anything gives it or not.
@@ -165,7 +184,8 @@ impl Through {
             cuts.extend(of_level.then(|| Cut::Level(device.trust, patterns(level))));
             cuts.extend(of_device.then(|| Cut::Device(device.id, patterns(own))));
         }
-        cuts.extend(found.actor.then(actor));
+        let theirs = device.is_none() && (of_level || of_device);
+        cuts.extend((found.actor || theirs).then(actor));
         cuts
     }
 
@@ -173,14 +193,11 @@ impl Through {
     #[expect(clippy::wildcard_enum_match_arm, reason = "of the rest the reason says everything")]
     fn denied(&self, root: &Root, reason: Reason, actor: &dyn Fn() -> Cut) -> Vec<Cut> {
         let of = |life: &(Place, Generation)| root.sides.get(life).map(|networks| networks.to_vec());
-        let acting = || root.acts.alive.get(&self.life);
         match reason {
-            Reason::AddressNotAllowed => {
-                let networks = of(&self.life).or_else(|| of(&acting()?.by));
-                networks.map(Cut::Networks).into_iter().collect()
-            }
+            Reason::AddressNotAllowed => vec![of(&self.life).map_or_else(actor, Cut::Networks)],
             Reason::DeviceRevoked => {
-                self.device(root).map(|device| Cut::Device(device.id, Vec::new())).into_iter().collect()
+                let device = self.device(root).map(|device| Cut::Device(device.id, Vec::new()));
+                vec![device.unwrap_or_else(actor)]
             }
             Reason::ActorGone => vec![actor()],
             _ => Vec::new(),

@@ -501,23 +501,27 @@ async fn open(
     let on = Arc::clone(&house);
     let opened = house
         .work(move || on.store.open_arrival(tenant, &frame, &|frame| opens(frame, (own.cell, own.epoch))));
+    let refused = |error: &dyn std::fmt::Display| {
+        shelf.let_go();
+        failed(&told, tenant, error);
+    };
     let head = match opened.await {
         Ok(Ok(head)) => head,
-        Ok(Err(error)) => return failed(&told, tenant, &error),
-        Err(_) => return failed(&told, tenant, &"a fault of the node"),
+        Ok(Err(error)) => return refused(&error),
+        Err(_) => return refused(&"a fault of the node"),
     };
     tracing::debug!(%tenant, "a copy is a tenant of the store");
     let claimed = Claimed::take(&house, tenant);
     let adopt = adopt(record, own);
     if let Err(error) = engine.submit_system(Caller::Node, engine.command_id(), adopt).await {
-        return failed(&told, tenant, &error);
+        return refused(&error);
     }
     tracing::debug!(%tenant, "a tenant that came is known here");
     if let Some(writer) = writer {
         // It keeps up what is in memory.
         drop(writer.await);
     }
-    let Some(entry) = house.entry(tenant) else { return failed(&told, tenant, &Refusal::TenantUnknown) };
+    let Some(entry) = house.entry(tenant) else { return refused(&Refusal::TenantUnknown) };
     let warm = match claimed {
         Some(claimed) => {
             let on = Arc::clone(&house);

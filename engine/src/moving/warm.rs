@@ -131,7 +131,9 @@ fn kept_up(kept: &mut Kept, house: &House, arrival: &Arrival) -> Result<(), Stor
             let mut loader = Loader::new(house, arrival.tenant());
             let head = house.store.load_arrival(arrival, None, &mut |replay| loader.take(replay))?;
             let Head { next, link, .. } = head.ok_or_else(unknown)?;
-            loader.is_in_buckets();
+            if arrival.is_in_buckets() {
+                loader.is_in_buckets();
+            }
             let bytes = loader.bytes();
             *kept = Kept::Warm(Box::new(Warm { loader, next, link, passes, erased, bytes }));
         }
@@ -190,7 +192,11 @@ impl Claimed {
     /// Takes it, before anybody knows the tenant: who is told where it lives asks at once. None where somebody else is
     /// loading it, or it is in memory.
     pub(super) fn take(house: &House, tenant: TenantId) -> Option<Self> {
-        let made = || house.directory.entry_before(tenant, house.away(tenant));
+        let made = || {
+            let entry = house.directory.entry_before(tenant, house.away(tenant));
+            house.tell_where(&entry);
+            entry
+        };
         let entry = house.entry(tenant).unwrap_or_else(made);
         let taken = entry.shift(Standing::Asleep, Standing::Waking)
             || entry.shift(Standing::Failed, Standing::Waking);

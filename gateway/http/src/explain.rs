@@ -10,13 +10,13 @@ use crate::relation;
 use crate::under::{facts, under};
 use serde_json::Value;
 use std::cell::Cell;
-use tessera_engine::{Because, Cut, Draft, Engine, Listing, View, Why};
+use tessera_engine::{Because, Bound, Cut, Draft, Engine, Listing, View, Why};
 use tessera_model::{Deadline, Name, Pattern, Refusal};
 
 /// Answers `explain` and `simulate`.
 pub(crate) fn answer(
     (engine, view): (&Engine, &View),
-    listing: &Listing,
+    (bound, listing): (&Bound, &Listing),
     (list, input): (List, &Input),
     walked: &Cell<u64>,
 ) -> Result<Value, Problem> {
@@ -25,8 +25,10 @@ pub(crate) fn answer(
     let (mut through, mut draft, reading) = (None, Draft::default(), engine.read(view));
     if list == List::Explain {
         if let Some(id) = input.public_id("key")? {
-            through =
-                Some(reading.through(id).ok_or_else(|| Problem::from(Refusal::SessionUnknown).at("key"))?);
+            let found = reading.through(id);
+            let found = found.ok_or_else(|| Problem::from(Refusal::SessionUnknown).at("key"))?;
+            engine.may_look_through(bound, subject, &found)?;
+            through = Some(found);
             // A session or key has its own.
             if let Some(own) =
                 ["acr", "proven", "device_trust"].into_iter().find(|name| input.json(name).is_some())

@@ -200,7 +200,7 @@ fn rows(
         List::Review => groups::review(engine, bound, &listing, (input, &walked.0)),
         List::Explain | List::Simulate => {
             subject()?;
-            explain::answer((engine, view), &listing, (list, input), &walked.0)
+            explain::answer((engine, view), (bound, &listing), (list, input), &walked.0)
         }
         List::Workspace => {
             let found = listing.workspace_named(&name()?);

@@ -92,7 +92,7 @@ const ADVICE: &[(Refusal, &str)] = &[
     (Refusal::PasswordUnset, "tessera user password reset WHO lets them set one"),
     (Refusal::Restored, "leave out --at-least: the node was restored to an earlier point"),
     (Refusal::RefreshReused, "somebody else had a copy of it, or an old one was used: sign in anew"),
-    (Refusal::RefreshExpired, "sign in anew; tessera settings show and client show say how long one lives"),
+    (Refusal::RefreshExpired, "sign in anew; tessera settings list and client show say how long one lives"),
     (Refusal::RefreshExhausted, "sign in anew"),
     (Refusal::WrongClient, "use a key that names the client which the session was opened through"),
     (

@@ -47,15 +47,18 @@ fn endpoints(text: &str) -> Result<Vec<Endpoint>, String> {
     let read: Map = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let placed = (1..).zip(read.endpoints);
     let read = placed.map(|(at, one): (usize, _)| one.read().map_err(|why| format!("endpoint {at}: {why}")));
-    let read = read.collect::<Result<Vec<Endpoint>, String>>()?;
-    match ambiguous(&read) {
-        None => Ok(read),
-        Some((one, other)) => Err(format!(
-            "endpoint {} and endpoint {} match one request, and neither is narrower: add one for what both match",
-            one + 1,
-            other + 1
-        )),
-    }
+    read.collect()
+}
+
+/// Which two endpoints a refusal is about, where it is about two.
+fn between(endpoints: &[Endpoint], error: CtlError) -> CtlError {
+    let two = (error.name() == Refusal::EndpointAmbiguous.name()).then(|| ambiguous(endpoints));
+    let Some((one, other)) = two.flatten() else { return error };
+    error.advise(format!(
+        "endpoint {} and endpoint {} of the file match one request: add one for what both match, or make one of them narrower",
+        one + 1,
+        other + 1
+    ))
 }
 
 /// Puts the endpoints of a file in the place of what a service has.
@@ -63,7 +66,8 @@ pub(crate) async fn set(link: &Link, name: Name, path: &Path, trial: bool) -> Re
     let endpoints = endpoints(&whole(path)?);
     let endpoints = endpoints.map_err(|why| CtlError::usage(format!("{}: {why}", path.display())))?;
     let count = endpoints.len();
-    let made = link.order(&Request::SetEndpoints { name: name.clone(), trial, endpoints }).await?;
+    let order = Request::SetEndpoints { name: name.clone(), trial, endpoints: endpoints.clone() };
+    let made = link.order(&order).await.map_err(|error| between(&endpoints, error))?;
     let (has, noun) =
         (if trial { "would have" } else { "has" }, if count == 1 { "endpoint" } else { "endpoints" });
     let answer = Answer::said(format!("Service {name} {has} {count} {noun}."));
@@ -85,6 +89,7 @@ pub(crate) async fn list(link: &Link, service: Name) -> Result<Answer, CtlError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tessera_client::ClientError;
 
     /// PROPERTY: a file reads whole or is told with its endpoint and why.
     #[test]
@@ -96,10 +101,6 @@ mod tests {
             (r#"{"endpoints": [{"method": "get", "path": "/", "needs": "a"}]}"#, "endpoint 1: get /"),
             (r#"{"endpoints": [{"method": "get", "path": "/", "needs": "a"}]}"#, "its method"),
             (r#"{"endpoints": [{"method": "GET", "path": "a", "needs": "a"}]}"#, "its path"),
-            (
-                r#"{"endpoints": [{"method": "GET", "path": "/a/*", "needs": "a"}, {"method": "GET", "path": "/*/b", "needs": "a"}]}"#,
-                "endpoint 1 and endpoint 2",
-            ),
             (r#"{"endpoints": [{"method": "GET", "path": "/", "needs": "scope=a//b"}]}"#, "at byte 2"),
             (r#"{"endpoints": [{"method": "GET", "path": "/", "needs": "a*"}]}"#, "endpoint 1"),
             (r#"{"endpoints": [{"method": "GET", "path": "/"}]}"#, "missing field"),
@@ -107,5 +108,11 @@ mod tests {
             let told = endpoints(bad).expect_err(bad);
             assert!(told.contains(why), "{bad}: {told}");
         }
+        let two = r#"{"endpoints": [{"method": "GET", "path": "/a/*", "needs": "a"}, {"method": "GET", "path": "/*/b", "needs": "a"}]}"#;
+        let told = between(
+            &endpoints(two).expect("endpoints"),
+            CtlError::of(&ClientError::Refused(Refusal::EndpointAmbiguous), "here:1"),
+        );
+        assert!(told.to_string().contains("endpoint 1 and endpoint 2"), "{told}");
     }
 }

@@ -233,6 +233,8 @@ impl Moves for Embedded {
         }
         let mut entries = self.extend_history(&table::head_of(tenant, &row), std::slice::from_ref(&view))?;
         (row.life, row.next, row.link) = (Life::Kept, row.next.next(), view.link);
+        // No bucket has the last word: a load applies it, as what was in memory before did.
+        row.schema = schema::AHEAD;
         let key = schema::tenant_key(tenant);
         entries.push((DIRECTORY, key.to_vec(), Some(schema::encode(Of::Directory, &key, &row))));
         self.shared.checkpoint.write_now(&entries)?;
@@ -244,6 +246,11 @@ impl Moves for Embedded {
             tail.returned.insert(tenant);
         }
         Ok(self.shared.raised(table::head_of(tenant, &row)))
+    }
+
+    fn is_behind(&self, tenant: TenantId) -> Result<bool, StorageError> {
+        let row = self.shared.checkpoint.read(|transaction| table::directory(transaction, tenant))?;
+        Ok(table::kept(row).is_some_and(|row| row.in_buckets() < row.next))
     }
 
     fn note_arrival(&self, record: &TenantRecord, adopted: Adopted<'_>) -> Result<(), StorageError> {

@@ -74,7 +74,7 @@ impl Embedded {
         sink: CopySink<'_>,
     ) -> Result<Option<Head>, StorageError> {
         let tenant = from.tenant;
-        if sent.erased() != self.safe.erasures() {
+        if sent.erased() != self.safe.erasures(tenant) {
             // Keys may be gone that were given.
             return Ok(None);
         }

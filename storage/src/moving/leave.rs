@@ -122,7 +122,7 @@ impl Leaving<'_> {
     /// Gives the keys of buckets and subjects that were not given, and those of which some were erased since; those
     /// that nothing names any more are erased there, too.
     fn slots(&mut self, row: &DirectoryRow, sent: &mut Sent) -> Result<(), StorageError> {
-        let erased = self.store.safe.erasures();
+        let erased = self.store.safe.erasures(self.tenant);
         let again = std::mem::replace(&mut sent.erased, erased) != erased;
         let mut named: BTreeSet<u32> = row.buckets.iter().map(|listed| listed.key).collect();
         for slot in named.iter().copied().filter(|slot| *slot != 0) {

@@ -68,6 +68,7 @@ impl Embedded {
         }
         let tenant = arrival.tenant;
         let mut row = arrival.here()?;
+        let in_buckets = row.in_buckets();
         if arrival.frames.is_empty() {
             // All that came stands on the disk.
             (row.next, row.link) = arrival.at;
@@ -82,7 +83,7 @@ impl Embedded {
                     table::listed_once(tenant, &row)?;
                     let give = &mut |bucket| sink(Replay::Bucket(bucket));
                     ahead::each(transaction, tenant, &row.buckets, &keys, give)?;
-                    row.in_buckets()
+                    in_buckets
                 }
             };
             self.give_history(transaction, (tenant, &row), from, sink)

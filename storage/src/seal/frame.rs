@@ -167,7 +167,7 @@ pub(crate) fn read(view: &FrameView<'_>, vault: &dyn Vault, file: &str) -> Resul
     let mut events = Vec::with_capacity(frame.events.len());
     for mut event in std::mem::take(&mut frame.events) {
         if is_private(&event) {
-            let owner = held_by(&event, |owner| readers.contains_key(&owner), (vault, tenant))?;
+            let owner = held_by(&event, |owner| readers.contains_key(&owner));
             match readers.get_mut(&owner) {
                 Some(Some(input)) => {
                     event.take_private(input).map_err(|error| wrong(error.text()))?;
@@ -190,14 +190,10 @@ pub(crate) fn read(view: &FrameView<'_>, vault: &dyn Vault, file: &str) -> Resul
 
 /// Under whose key what is private of an event stands in its frame. Before invitations had keys of their own that was the
 /// tenant's.
-fn held_by(
-    event: &Event,
-    has_part: impl Fn(SubjectIndex) -> bool,
-    (vault, tenant): (&dyn Vault, TenantId),
-) -> Result<SubjectIndex, StorageError> {
+fn held_by(event: &Event, has_part: impl Fn(SubjectIndex) -> bool) -> SubjectIndex {
     let owner = event.owner().unwrap_or(TENANT);
-    let of_before = invitation_of(owner).is_some() && !has_part(owner);
-    Ok(if of_before && matches!(vault.held(tenant, owner)?, KeyHeld::Never) { TENANT } else { owner })
+    let of_before = invitation_of(owner).is_some() && !has_part(owner) && has_part(TENANT);
+    if of_before { TENANT } else { owner }
 }
 
 /// As [`read`], where no keys are: whatever is sealed is blank, and stays unknown.

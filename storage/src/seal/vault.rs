@@ -68,6 +68,8 @@ struct Open {
     keys: BTreeMap<(TenantId, SubjectIndex), Arc<PartKey>>,
     /// Rises with each erasure: what was read before is not kept after.
     erased: u64,
+    /// Keys that were destroyed since the start, by tenant.
+    destroyed: BTreeMap<TenantId, u64>,
 }
 
 /// The keys of the embedded store.
@@ -182,12 +184,13 @@ impl Safe {
             self.keys.erase_slots(&[slot])?;
         }
         self.shut(|whose| *whose == (tenant, owner));
+        *self.open.lock().destroyed.entry(tenant).or_default() += 1;
         Ok(())
     }
 
-    /// How many keys were erased since the start.
-    pub(crate) fn erasures(&self) -> u64 {
-        self.open.lock().erased
+    /// How many keys of a tenant were erased since the start.
+    pub(crate) fn erasures(&self, tenant: TenantId) -> u64 {
+        self.open.lock().destroyed.get(&tenant).copied().unwrap_or_default()
     }
 
     /// From here on a tenant's buckets hold nothing of somebody erased: those that are put later and were taken before
