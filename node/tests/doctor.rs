@@ -38,15 +38,20 @@ impl Place {
     /// Writes the configuration, with more below its last table.
     fn configure(&self, more: &str) {
         let text = format!(
-            "[quic]\nlisten = \"127.0.0.1:0\"\n[health]\nlisten = \"{}\"\n[storage]\ndir = \"data\"\nroot_key_file = \"root.key\"\njournal_file_bytes = 1048576\n{more}",
+            "[quic]\nlisten = \"{}\"\n[health]\nlisten = \"{}\"\n[storage]\ndir = \"data\"\nroot_key_file = \"root.key\"\njournal_file_bytes = 1048576\n{more}",
+            self.port("quic"),
             self.health()
         );
         std::fs::write(self.at("tessera.toml"), text).expect("written");
     }
 
-    /// A port of this place's own.
     fn health(&self) -> String {
-        let path = self.at("port");
+        self.port("health")
+    }
+
+    /// A port of this place's own.
+    fn port(&self, name: &str) -> String {
+        let path = self.at(name);
         if let Ok(port) = std::fs::read_to_string(&path) {
             return port;
         }
@@ -147,7 +152,7 @@ fn a_directory_is_looked_at_standing_running_and_damaged() {
     // Killed, so that its last frames are in the journal: a byte of the first group that it wrote behind all checkpoints.
     let mut node = place.serve();
     let before = place.journal();
-    for line in ["operator claim", "tenant create acme"] {
+    for line in ["operator claim --credentials operator.key", "tenant create acme --key-file operator.key"] {
         let done =
             place.command().args(line.split(' ')).args(["--profile", "data"]).output().expect("it runs");
         assert!(done.status.success(), "{done:?}");

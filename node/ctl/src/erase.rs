@@ -99,6 +99,9 @@ pub(crate) async fn invitations(link: &Link, invited: &Invited, yes: bool) -> Re
     }
     let told = match erased.len() {
         0 => "No invitation is for that address: nothing is erased.".to_owned(),
+        1 => "The invitation is erased: nobody can read any more in this data directory whom it was for.\n\
+              Backups that were taken before hold it until they are destroyed."
+            .to_owned(),
         count => format!(
             "{count} invitations are erased: nobody can read any more in this data directory whom they were for.\n\
              Backups that were taken before hold it until they are destroyed."
