@@ -76,35 +76,56 @@ async fn over_fleet(args: &Args) -> Result<Report, Why> {
         None => Fleet::start(args, args.data.as_deref().ok_or("give --data")?, args.nodes).await?,
     };
     let fleet = Arc::new(fleet);
-    let load = Arc::new(setup::build(args, &fleet.ground(), &bar()).await?);
+    let joined = args.fleet_keys.is_some();
+    let built = setup::build(args, &fleet.ground(), &bar()).await;
+    if built.is_err() && joined {
+        say("the tenants that were made so far stay: `tessera tenant list`");
+    }
+    let load = Arc::new(built?);
+    let report = Box::pin(driven_over(args, &fleet, &load)).await;
+    if !joined || args.keep {
+        return report;
+    }
+    if !report.as_ref().is_ok_and(Report::is_clean) {
+        // They are what shows why.
+        let ids: Vec<String> = load.tenants.iter().map(|tenant| tenant.id.to_string()).collect();
+        say(&format!("its tenants stay, to be looked at: {}", ids.join(" ")));
+        return report;
+    }
+    let left = fleet.clear(&load).await;
+    if left > 0 {
+        say(&format!("{left} tenants could not be deleted: `tessera tenant list`"));
+    }
+    report
+}
+
+fn say(what: &str) {
+    // A closed standard error hears nothing.
+    drop(writeln!(std::io::stderr(), "loadtest: {what}"));
+}
+
+/// What the load over a fleet came to.
+async fn driven_over(args: &Args, fleet: &Arc<Fleet>, load: &Arc<Load>) -> Result<Report, Why> {
     let stop = Arc::new(AtomicBool::new(false));
     load.timeline.begin(load.watch.now());
     let killed = args.kill_every.map_or(0, |_| fleet.cells.len() as u64);
     load.due.store(killed + u64::from(args.moves), Ordering::SeqCst);
     let plan =
         Plan { count: args.moves, seconds: args.seconds, seed: args.seed, kills: args.kill_every.is_some() };
-    let mover = tokio::spawn(moves::run(Arc::clone(&load), Arc::clone(&fleet), plan));
+    let mover = tokio::spawn(moves::run(Arc::clone(load), Arc::clone(fleet), plan));
     let killer = args.kill_every.map(|every| {
-        let (load, fleet, stop) = (Arc::clone(&load), Arc::clone(&fleet), Arc::clone(&stop));
+        let (load, fleet, stop) = (Arc::clone(load), Arc::clone(fleet), Arc::clone(&stop));
         tokio::spawn(kill_in_turn(load, fleet, every.max(1), stop))
     });
-    let driven = drive(args, &load, &stop).await?;
+    let driven = drive(args, load, &stop).await?;
     let moves = mover.await?;
     if let Some(killer) = killer {
         killer.await??;
     }
-    let found = Found::reread(&load).await;
+    let found = Found::reread(load).await;
     let (count, longest_s) = fleet.kills();
-    let report = report(args, &load, driven, Kills { count, longest_s }, found);
-    let report = report.over(fleet.told(&load), moves);
-    let left = if args.fleet_keys.is_some() && !args.keep { fleet.clear(&load).await } else { 0 };
-    if left > 0 {
-        drop(writeln!(
-            std::io::stderr(),
-            "loadtest: {left} tenants could not be deleted: `tessera tenant list`"
-        ));
-    }
-    Ok(report)
+    let report = report(args, load, driven, Kills { count, longest_s }, found);
+    Ok(report.over(fleet.told(load), moves))
 }
 
 /// A load that has ended.

@@ -176,12 +176,7 @@ pub(crate) async fn run(line: Arc<Line>, mut send: SendStream, mut receive: Recv
     let mut drained = std::pin::pin!(draining.wait_for(|draining| *draining));
     let mut drain_begun = false;
     loop {
-        if desk.count() && !rest.quiet.armed {
-            rest.arm();
-        }
-        if let Some(since) = desk.partial_since.filter(|_| !rest_of_frame.armed) {
-            rest_of_frame.arm(since + line.shared.limits.frame);
-        }
+        arm(&mut desk, &mut rest, &mut rest_of_frame);
         let woken = tokio::select! {
             biased;
             Some(reply) = ready.recv(), if desk.running > 0 => Woken::Reply(reply),
@@ -241,6 +236,16 @@ pub(crate) async fn run(line: Arc<Line>, mut send: SendStream, mut receive: Recv
             // The peer has said its last, and it is half a frame: the rest will not come in time.
             return if ended && desk.inbox.is_partial() { Err(End::TOO_SLOW) } else { unused(&desk) };
         }
+    }
+}
+
+/// Sets the clocks that are to run now.
+fn arm(desk: &mut Desk, rest: &mut Rest, rest_of_frame: &mut While) {
+    if desk.count() && !rest.quiet.armed {
+        rest.arm();
+    }
+    if let Some(since) = desk.partial_since.filter(|_| !rest_of_frame.armed) {
+        rest_of_frame.arm(since + desk.line.shared.limits.frame);
     }
 }
 

@@ -346,11 +346,15 @@ fn unrestricted(
     let Some((verdict, until, _)) = related.filter(|_| reason.is_ungranted()) else {
         return Judged { reason, valid_until };
     };
-    let reason = match verdict {
-        Reason::None if !found.ceilings.is_empty() => Reason::BeyondCeiling,
-        Reason::None => return Judged { reason: Reason::None, valid_until: *until },
-        Reason::NotGranted => reason,
-        verdict => *verdict,
+    if *verdict == Reason::None && found.ceilings.is_empty() {
+        return Judged { reason: Reason::None, valid_until: *until };
+    }
+    let reason = if *verdict == Reason::None {
+        Reason::BeyondCeiling
+    } else if *verdict == Reason::NotGranted {
+        reason
+    } else {
+        *verdict
     };
     Judged { reason, valid_until: valid_until.min(*until) }
 }

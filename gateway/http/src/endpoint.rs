@@ -65,12 +65,12 @@ fn endpoint(value: &Json) -> Result<Endpoint, Fault> {
         ("/needs".to_owned(), refusal, Some(error.to_string()))
     })?;
     let (method, path) = (method.ok_or_else(|| ill("/method"))?, path.ok_or_else(|| ill("/path"))?);
-    Endpoint::new(method, path, &target).map_err(|refusal| match refusal {
-        Refusal::Malformed => {
-            let (part, why) = Endpoint::fault(method, &target);
-            (format!("/{part}"), refusal, Some(why.to_owned()))
+    Endpoint::new(method, path, &target).map_err(|refusal| {
+        if refusal != Refusal::Malformed {
+            return ("/path".to_owned(), refusal, None);
         }
-        limit => ("/path".to_owned(), limit, None),
+        let (part, why) = Endpoint::fault(method, &target);
+        (format!("/{part}"), refusal, Some(why.to_owned()))
     })
 }
 

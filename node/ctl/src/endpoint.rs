@@ -32,13 +32,11 @@ impl Written {
         let target = Pattern::new(&self.needs).map_err(|error| format!("{}: {error}", self.needs))?;
         Endpoint::new(&self.method, &self.path, &target).map_err(|refusal| {
             let shown = format!("{} {} needs {}", self.method, self.path, self.needs);
-            match refusal {
-                Refusal::Malformed => {
-                    let (part, why) = Endpoint::fault(&self.method, &target);
-                    format!("{shown}: its {part}: {why}")
-                }
-                limit => format!("{shown}: {limit}"),
+            if refusal != Refusal::Malformed {
+                return format!("{shown}: {refusal}");
             }
+            let (part, why) = Endpoint::fault(&self.method, &target);
+            format!("{shown}: its {part}: {why}")
         })
     }
 }
