@@ -335,7 +335,10 @@ async fn an_explanation_says_what_a_check_says() {
                             Reason::Restricted => assert!(cut(|cut| matches!(cut, Cut::Restriction(_)))),
                             Reason::BeyondDevice => {
                                 assert!(
-                                    cut(|cut| matches!(cut, Cut::Level(..) | Cut::Device(..))),
+                                    cut(|cut| matches!(
+                                        cut,
+                                        Cut::Level(..) | Cut::Device(..) | Cut::Actor(_)
+                                    )),
                                     "{label}"
                                 );
                             }
@@ -343,7 +346,11 @@ async fn an_explanation_says_what_a_check_says() {
                                 assert!(cut(|cut| matches!(cut, Cut::Actor(_))), "{label}");
                             }
                             Reason::AddressNotAllowed => {
-                                assert!(cut(|cut| matches!(cut, Cut::Networks(_))), "{label}");
+                                // The networks of whoever acts are told to nobody.
+                                assert!(
+                                    cut(|cut| matches!(cut, Cut::Networks(_) | Cut::Actor(_))),
+                                    "{label}"
+                                );
                             }
                             Reason::BeyondCeiling => assert!(!told.ceilings.is_empty(), "{label}"),
                             _ => {}
@@ -355,7 +362,11 @@ async fn an_explanation_says_what_a_check_says() {
                                 | Reason::BeyondActor
                                 | Reason::ActorGone
                         );
-                        if undoable && !cut(|cut| matches!(cut, Cut::Restriction(_) | Cut::Networks(_))) {
+                        // Nor is their device, so that nobody is told what to undo there.
+                        let theirs = told.reason == Reason::BeyondDevice
+                            && !cut(|cut| matches!(cut, Cut::Level(..) | Cut::Device(..)));
+                        let kept = cut(|cut| matches!(cut, Cut::Restriction(_) | Cut::Networks(_)));
+                        if undoable && !theirs && !kept {
                             denied.push((at, asked, address));
                         }
                         *seen.entry(format!("{:?}", told.reason)).or_insert(0) += 1;
