@@ -1,5 +1,6 @@
 //! An engine to measure: over a store in memory or on disk, with a made-up tenant in it if wanted.
 
+use crate::caller::Caller;
 use crate::figure::Why;
 use crate::prepared::Prepared;
 use crate::world::World;
@@ -7,8 +8,10 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use tessera_crypto::PasswordPool;
 use tessera_engine::{Bound, Clock, Engine, EngineConfig, Entropy, HelloRefusal, View};
-use tessera_model::{Command, Handle, Name, Private, Settings, TenantId, UnixMillis};
+use tessera_model::{CellId, Command, Handle, Name, Private, Settings, TenantId, UnixMillis};
 use tessera_storage::Store;
+use tessera_transport::{Door, DoorConfig, Limits};
+use tessera_wire::Hello;
 use tokio::runtime::Runtime;
 
 /// The machine's wall clock.
@@ -60,6 +63,39 @@ pub struct Tenant {
 }
 
 impl House {
+    /// Opens a QUIC door, and a caller that is bound in it with a tenant's key.
+    ///
+    /// # Errors
+    /// Whatever keeps the door from opening, or the key from being taken.
+    pub fn over_quic(
+        &self,
+        tenant: &Tenant,
+        limits: Limits,
+        reply_bytes: usize,
+    ) -> Result<(Door, Caller), Why> {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+        let pem = made.cert.pem().into_bytes();
+        let config = DoorConfig {
+            listen: "127.0.0.1:0".parse()?,
+            runtimes: 1,
+            chain_pem: pem.clone(),
+            key_pem: Private::new(made.signing_key.serialize_pem().into_bytes()),
+            reset_key: Private::new(vec![7; 32]),
+            cell: CellId(0),
+            version: 0,
+            limits,
+            busy_poll: false,
+            cores: Vec::new(),
+        };
+        let door = Door::open(self.engine.clone(), config)?;
+        let mut caller = Caller::connect(door.address(), &pem, reply_bytes)?;
+        if caller.hello(&Hello { credential: Some(tenant.key.to_bytes()), ..Hello::default() })? {
+            Ok((door, caller))
+        } else {
+            Err("the tenant did not wake".into())
+        }
+    }
+
     /// Starts an engine with this many runtime threads and claims its operator.
     ///
     /// # Errors

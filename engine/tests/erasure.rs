@@ -19,18 +19,22 @@ fn open(folder: &std::path::Path, seed: u8) -> Arc<dyn Store> {
     Arc::new(Embedded::open(folder, options).expect("a store"))
 }
 
-/// Orders the erasure until the answer says that it is done.
-async fn erased(house: &House, tenant: &Tenant, subject: PublicId) {
+/// Orders an erasure until the answer says that it is done; gives what every answer named.
+async fn until_erased(house: &House, tenant: &Tenant, command: impl Fn() -> Command) -> Made {
     for _ in 0..600 {
-        let done = house.submit(&tenant.admin, Command::EraseSubject { subject }).await;
-        assert_eq!(done.made.subject, Some(subject));
-        if done.made.erased == Some(true) {
-            return;
+        let made = house.submit(&tenant.admin, command()).await.made;
+        if made.erased == Some(true) {
+            return made;
         }
-        assert_eq!(done.made.erased, Some(false));
+        assert_eq!(made.erased, Some(false));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("never done");
+}
+
+async fn erased(house: &House, tenant: &Tenant, subject: PublicId) {
+    let made = until_erased(house, tenant, || Command::EraseSubject { subject }).await;
+    assert_eq!(made.subject, Some(subject));
 }
 
 /// PROPERTY: an erasure ends with its notice, once and for ever: also of somebody who was deleted before, and in a
@@ -159,18 +163,9 @@ fn row(store: &dyn Store, tenant: TenantId, number: u32) -> bool {
     store.row(tenant, RowKind::Invitation, &key).expect("read").value.is_some()
 }
 
-/// Orders the erasure of an invitation until it is done.
 async fn uninvited(house: &House, tenant: &Tenant, invitation: PublicId) {
-    for _ in 0..600 {
-        let done = house.submit(&tenant.admin, Command::EraseInvitation { invitation }).await;
-        assert_eq!(done.made.invitation, Some(invitation));
-        if done.made.erased == Some(true) {
-            return;
-        }
-        assert_eq!(done.made.erased, Some(false));
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("never done");
+    let made = until_erased(house, tenant, || Command::EraseInvitation { invitation }).await;
+    assert_eq!(made.invitation, Some(invitation));
 }
 
 /// PROPERTY: whom an invitation was for is erased alone, by an operator's word that ends with a notice and is known when

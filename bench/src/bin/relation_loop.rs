@@ -4,16 +4,14 @@
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tessera_bench::caller::Caller;
 use tessera_bench::figure::{Why, ended};
 use tessera_bench::graph::{self, MODEL, SMALL, Sizes};
 use tessera_bench::house::House;
 use tessera_bench::relations::{answer_bytes, frames};
 use tessera_engine::EngineConfig;
-use tessera_model::{CellId, Command, Private, UnixMillis};
+use tessera_model::{Command, UnixMillis};
 use tessera_relation::{Ask, TupleRef};
-use tessera_transport::{Door, DoorConfig, Limits};
-use tessera_wire::Hello;
+use tessera_transport::Limits;
 
 /// The node's own allocator.
 #[global_allocator]
@@ -73,28 +71,10 @@ fn over_quic(count: u32) -> Result<(), Why> {
         }
         Ok::<_, Why>(())
     })?;
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
-    let pem = made.cert.pem().into_bytes();
-    let config = DoorConfig {
-        listen: "127.0.0.1:0".parse()?,
-        runtimes: 1,
-        chain_pem: pem.clone(),
-        key_pem: Private::new(made.signing_key.serialize_pem().into_bytes()),
-        reset_key: Private::new(vec![7; 32]),
-        cell: CellId(0),
-        version: 0,
-        limits: Limits::default(),
-        busy_poll: false,
-        cores: Vec::new(),
-    };
-    let door = Door::open(house.engine.clone(), config)?;
     let relations = graph::relations(LITTLE)?;
     let (asked, denied) = graph::questions(&relations, LITTLE, (count, "can_view"))?;
     let frames = frames(&asked)?;
-    let mut caller = Caller::connect(door.address(), &pem, answer_bytes()?)?;
-    if !caller.hello(&Hello { credential: Some(tenant.key.to_bytes()), ..Hello::default() })? {
-        return Err("the tenant did not wake".into());
-    }
+    let (_door, mut caller) = house.over_quic(&tenant, Limits::default(), answer_bytes()?)?;
     let rate = caller.pipelined_all(&frames, DEPTH)?;
     eprintln!("quic: {rate:.0}/s, {:.0} % answered no", denied * 100.0);
     Ok(())

@@ -10,9 +10,9 @@ use tessera_bench::house::House;
 use tessera_bench::process::free_udp;
 use tessera_bench::wire::DECISION_BYTES;
 use tessera_engine::EngineConfig;
-use tessera_model::{CellId, CheckQuery, PermissionRef, Private, Receipt, WorkspaceRef};
-use tessera_transport::{Door, DoorConfig, Limits};
-use tessera_wire::{Hello, Inbox, Outbox};
+use tessera_model::{CheckQuery, PermissionRef, Receipt, WorkspaceRef};
+use tessera_transport::Limits;
+use tessera_wire::{Inbox, Outbox};
 
 /// The node's own allocator.
 #[global_allocator]
@@ -45,25 +45,8 @@ fn run() -> Result<(), Why> {
     let rate = if what == "echo" {
         bare()?.pipelined(frame, depth, count)?
     } else {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
-        let pem = made.cert.pem().into_bytes();
-        let config = DoorConfig {
-            listen: "127.0.0.1:0".parse()?,
-            runtimes: 1,
-            chain_pem: pem.clone(),
-            key_pem: Private::new(made.signing_key.serialize_pem().into_bytes()),
-            reset_key: Private::new(vec![7; 32]),
-            cell: CellId(0),
-            version: 0,
-            limits: Limits { checks_per_second: u32::MAX, ..Limits::default() },
-            busy_poll: false,
-            cores: Vec::new(),
-        };
-        let door = Door::open(house.engine.clone(), config)?;
-        let mut caller = Caller::connect(door.address(), &pem, DECISION_BYTES)?;
-        if !caller.hello(&Hello { credential: Some(key), ..Hello::default() })? {
-            return Err("the tenant did not wake".into());
-        }
+        let limits = Limits { checks_per_second: u32::MAX, ..Limits::default() };
+        let (door, mut caller) = house.over_quic(&tenant, limits, DECISION_BYTES)?;
         let mut inbox = Inbox::default();
         inbox.extend(&caller.once(frame)?);
         if !inbox.next_frame()?.ok_or("half a reply")?.decision()?.is_permit() {
