@@ -58,6 +58,19 @@ impl Scene {
         self.house.submit(&self.by, act(self.amy, texts)).await.made.handle.expect("a handle")
     }
 
+    /// What lets sue act counts from 192.0.2.0/24 alone.
+    async fn support_from_a_network(&self) {
+        let network = tessera_model::Network::parse("192.0.2.0/24").expect("a network");
+        let conditions = vec![tessera_model::GrantCondition::Networks(vec![network])];
+        let set = Command::SetGrantConditions {
+            grantee: tessera_model::grant_condition::GranteeName::Subject(self.sue),
+            role: Name::new("support").expect("a name"),
+            workspace: None,
+            conditions: tessera_model::GrantConditions::new(conditions).expect("of each kind one"),
+        };
+        self.house.submit(&self.tenant.admin, set).await;
+    }
+
     fn reason(&self, handle: &Handle, permission: &str) -> Reason {
         self.house.check(&self.tenant, handle, permission).reason
     }
@@ -489,15 +502,7 @@ async fn acting_stays_in_the_networks_of_the_actors_key() {
 async fn acting_counts_where_the_actors_grant_counts() {
     let scene = Scene::new().await;
     let acting = scene.acting(&["orders.*"]).await;
-    let network = tessera_model::Network::parse("192.0.2.0/24").expect("a network");
-    let conditions = vec![tessera_model::GrantCondition::Networks(vec![network])];
-    let set = Command::SetGrantConditions {
-        grantee: tessera_model::grant_condition::GranteeName::Subject(scene.sue),
-        role: Name::new("support").expect("a name"),
-        workspace: None,
-        conditions: tessera_model::GrantConditions::new(conditions).expect("of each kind one"),
-    };
-    scene.house.submit(&scene.tenant.admin, set).await;
+    scene.support_from_a_network().await;
     let address = |text: &str| text.parse::<std::net::IpAddr>().expect("an address");
     let ask = |by: &Bound, said: Option<&str>| {
         let view = by.entry.view();

@@ -160,15 +160,7 @@ async fn what_is_kept_as_over_stays_over() {
     // What lets the actor act counts from some networks alone: from there it goes on.
     let scene = Scene::new().await;
     let handle = scene.acting(&["orders.*"]).await;
-    let network = tessera_model::Network::parse("192.0.2.0/24").expect("a network");
-    let conditions = vec![tessera_model::GrantCondition::Networks(vec![network])];
-    let set = Command::SetGrantConditions {
-        grantee: tessera_model::grant_condition::GranteeName::Subject(scene.sue),
-        role: Name::new("support").expect("a name"),
-        workspace: None,
-        conditions: tessera_model::GrantConditions::new(conditions).expect("of each kind one"),
-    };
-    scene.house.submit(&scene.tenant.admin, set).await;
+    scene.support_from_a_network().await;
     note(&scene, 0).await;
     assert!(!told(&scene, &handle).0);
     let inside = Some("192.0.2.7".parse().expect("an address"));
