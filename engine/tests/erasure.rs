@@ -7,7 +7,7 @@ use spy::Spy;
 use std::sync::Arc;
 use std::time::Duration;
 use support::{House, START_MS, Tenant};
-use tessera_engine::{InvitationFound, InvitationsOf};
+use tessera_engine::{InvitationFound, InvitationsOf, Made};
 use tessera_model::invitation::{InvitationState, key_owner};
 use tessera_model::{
     Command, Deadline, Identifier, Name, PublicId, Refusal, Row, RowKind, SubjectIndex, TenantId,
