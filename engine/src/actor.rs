@@ -344,9 +344,7 @@ impl Running {
         if let Event::TenantMoved { to, .. } = event {
             self.gone = Some(*to);
         }
-        let erases = matches!(event, Event::SubjectErased { done: false, .. });
-        let keys = matches!(event, Event::InvitationChanged(_) | Event::InvitationRemoved { .. });
-        self.erases |= erases || keys && self.state.root.has_erasures();
+        self.erases |= self.state.root.begins_erasing(event);
         if watch::is_change(event) {
             self.view.watchers.note(revision);
         }

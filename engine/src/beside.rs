@@ -17,7 +17,7 @@ use tessera_model::{
 use tessera_policy::{Actor, Outcome, Within};
 
 /// What whoever acts for others must be permitted, at each check.
-const OPENS: &str = "tessera.sessions.open";
+pub(crate) const OPENS: &str = "tessera.sessions.open";
 
 /// Beside a place there is at most one of these.
 enum Beside<'r> {

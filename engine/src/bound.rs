@@ -15,7 +15,7 @@ use tessera_model::{
     Caller, CellId, Decision, Generation, Handle, HandleBytes, PermissionRef, Place, PublicId, Reason,
     Refusal, TenantId, Whence, WorkspaceIndex, WorkspaceRef,
 };
-use tessera_storage::StorageError;
+use tessera_storage::{Placed, StorageError};
 
 /// A live credential, bound to the tenant that its holder asks about.
 #[derive(Clone)]
@@ -184,13 +184,14 @@ impl Engine {
     /// Whether a handle is that of its place in the checkpoint of a tenant without a view. Where the checkpoint does not
     /// know all places it may be: who loads the tenant finds out.
     fn matches(&self, entry: &Entry, handle: &Handle, bytes: &HandleBytes) -> Result<bool, StorageError> {
-        if self.house.store.is_behind(entry.tenant)? {
-            return Ok(true);
-        }
-        let found = self.house.store.place(entry.tenant, handle.place)?;
-        Ok(found.is_some_and(|record| {
-            record.generation == handle.generation && equal_arrays(&record.tag, &self.house.tagger.tag(bytes))
-        }))
+        Ok(match self.house.store.place(entry.tenant, handle.place)? {
+            Placed::Here(record) => {
+                record.generation == handle.generation
+                    && equal_arrays(&record.tag, &self.house.tagger.tag(bytes))
+            }
+            Placed::Nobody => false,
+            Placed::Behind => true,
+        })
     }
 
     /// Somebody knocks at a tenant without a view.

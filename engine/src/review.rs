@@ -1,6 +1,7 @@
 //! Who holds what, since when, by whom and until when: for people who look through it.
 
 use crate::bound::Bound;
+use crate::cursor::Cursors;
 use crate::engine::Engine;
 use crate::list::Listing;
 use std::collections::HashMap;
@@ -9,7 +10,9 @@ use tessera_model::limits::{PAGE_PLACES_MAX, PAGE_ROWS_MAX};
 use tessera_model::note::{About, Note};
 use tessera_model::record::GroupRecord;
 use tessera_model::visibility::Detail;
-use tessera_model::{Deadline, GrantConditions, GroupId, Name, PublicId, Refusal, RowKind, SubjectIndex};
+use tessera_model::{
+    CursorFault, Deadline, GrantConditions, GroupId, Name, PublicId, Refusal, RowKind, SubjectIndex,
+};
 
 /// Where groups begin in the places of a review: behind all subjects.
 const GROUPS: u64 = 1 << 32;
@@ -25,26 +28,27 @@ pub struct ReviewPlace {
 }
 
 impl ReviewPlace {
-    /// The place of a cursor that was made of [`ReviewPlace::holder`] and [`ReviewPlace::tail`]; none of what is no such.
-    #[must_use]
-    pub fn of(holder: u64, tail: &[u8]) -> Option<Self> {
+    /// The place that a cursor stands for; the beginning without one.
+    ///
+    /// # Errors
+    /// `CursorRefused` for what is none of this list.
+    pub fn read(cursors: &Cursors, cursor: Option<&[u8]>) -> Result<Self, Refusal> {
+        let Some((holder, tail)) = cursors.tail(cursor)? else { return Ok(Self::default()) };
         let row = match tail.split_first() {
             None => None,
-            Some((kind, at)) => Some((*kind, u64::from_le_bytes(at.try_into().ok()?))),
+            Some((kind, at)) => {
+                let at = at.try_into().map_err(|_| Refusal::CursorRefused(CursorFault::Damaged))?;
+                Some((*kind, u64::from_le_bytes(at)))
+            }
         };
-        Some(Self { holder, row })
+        Ok(Self { holder, row })
     }
 
-    /// The holder.
+    /// The cursor that stands for it.
     #[must_use]
-    pub const fn holder(&self) -> u64 {
-        self.holder
-    }
-
-    /// Which of the things that it has; empty for all.
-    #[must_use]
-    pub fn tail(&self) -> Vec<u8> {
-        self.row.iter().flat_map(|(kind, at)| std::iter::once(*kind).chain(at.to_le_bytes())).collect()
+    pub fn cursor(&self, cursors: &Cursors) -> Vec<u8> {
+        let row = self.row.iter().flat_map(|(kind, at)| std::iter::once(*kind).chain(at.to_le_bytes()));
+        cursors.behind(self.holder, &row.collect::<Vec<u8>>())
     }
 
     /// The same behind all that a holder has.

@@ -196,7 +196,13 @@ async fn a_review_tells_since_when_and_by_whom() {
                 assert!(page.rows.len() <= limit, "{limit}: {page:?}");
                 rows.extend(page.rows);
                 // A cursor goes through bytes.
-                match page.next.map(|next| ReviewPlace::of(next.holder(), &next.tail())) {
+                let cursors = scene
+                    .house
+                    .engine
+                    .cursors(scene.tenant.id, tessera_model::Listed::all(tessera_model::ListKind::Review));
+                let cursors = cursors.expect("cursors");
+                let read = |next: ReviewPlace| ReviewPlace::read(&cursors, Some(&next.cursor(&cursors)));
+                match page.next.map(read) {
                     Some(next) => from = next.expect("a place"),
                     None => return rows,
                 }

@@ -248,7 +248,8 @@ async fn roles_or_relations_then_restrictions() {
                         let through = (handle.to_bytes(), None);
                         let admin = &scene.tenant.admin;
                         let found = scene.house.engine.introspect(admin, &reading, (&through.0, through.1));
-                        let through = reading.through(found.expect("alive").id);
+                        let id = found.expect("alive").id;
+                        let through = scene.house.engine.through(admin, &reading, (scene.ann, id)).ok();
                         let why = Why {
                             context: None,
                             entities: None,

@@ -184,18 +184,23 @@ impl Fleet {
 
     /// Deletes the load's tenants, and what the cells that they left keep of them. How many are left.
     pub async fn clear(&self, load: &Load) -> usize {
+        let mut left = 0;
         for cell in &self.cells {
-            let ask = Request::ListCopies { after: None, limit: 1_000 };
-            let copies = cell.operator.list::<CopyRow>(&ask).await.map(|page| page.rows).unwrap_or_default();
-            let ours = copies.iter().filter(|row| load.tenants.iter().any(|of| of.id == row.tenant));
-            for CopyRow { tenant, .. } in ours {
+            let mut copies = cell.operator.pages::<CopyRow>(Request::ListCopies { after: None, limit: 0 });
+            let mut ours = Vec::new();
+            while let Some(copy) = copies.next().await {
+                let Ok(CopyRow { tenant, .. }) = copy else {
+                    left += 1;
+                    break;
+                };
+                ours.extend(load.tenants.iter().map(|of| of.id).filter(|id| *id == tenant));
+            }
+            for tenant in ours {
                 let way = SettleWay::ForgetCopy.number();
-                let forget = Request::SettleTenant { tenant: *tenant, way, loss: false };
-                // What stays is closed, and told by `tessera tenant copies`.
-                drop(cell.operator.list::<SettledRow>(&forget).await);
+                let forget = Request::SettleTenant { tenant, way, loss: false };
+                left += usize::from(cell.operator.list::<SettledRow>(&forget).await.is_err());
             }
         }
-        let mut left = 0;
         for tenant in &load.tenants {
             let cell = self.cells.get(tenant.cell.load(Ordering::SeqCst));
             let gone = match cell {

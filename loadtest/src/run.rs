@@ -94,7 +94,9 @@ async fn over_fleet(args: &Args) -> Result<Report, Why> {
     }
     let left = fleet.clear(&load).await;
     if left > 0 {
-        say(&format!("{left} tenants could not be deleted: `tessera tenant list`"));
+        say(&format!(
+            "{left} tenants, or copies of them, could not be deleted: `tessera tenant list`, `tessera tenant copies`"
+        ));
     }
     report
 }
@@ -262,10 +264,7 @@ async fn kill(load: Arc<Load>, mut node: Node, every: u64, stop: Arc<AtomicBool>
         }
         kills.longest_s = kills.longest_s.max(seconds);
         if unread > 0 {
-            drop(writeln!(
-                std::io::stderr(),
-                "loadtest: {unread} subjects could not be read after a restart"
-            ));
+            say(&format!("{unread} subjects could not be read after a restart"));
         }
     }
 }

@@ -125,3 +125,23 @@ impl Bucket {
         last.unwrap_or(lying)
     }
 }
+
+/// What the buckets of a sleeping tenant know of a place.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Placed {
+    /// Its life.
+    Here(PlaceRecord),
+    /// There is none.
+    Nobody,
+    /// They lack frames that the history has, as those of a tenant that came from another cell do until its first
+    /// checkpoint: only a load tells.
+    Behind,
+}
+
+impl Placed {
+    /// The life, where it is known.
+    #[must_use]
+    pub fn life(self) -> Option<PlaceRecord> {
+        if let Self::Here(record) = self { Some(record) } else { None }
+    }
+}

@@ -54,7 +54,7 @@ pub use root_key::RootKey;
 pub use rotate::{rotate_root, rotate_root_on};
 pub use seal::Sealing;
 pub use store::{
-    Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Image, Replay, RowRead, Store, TenantKeys,
+    Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Image, Placed, Replay, RowRead, Store, TenantKeys,
     Verified,
 };
 pub use usage::{Held, Room, Usage};

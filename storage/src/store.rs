@@ -2,7 +2,7 @@
 
 use crate::backup::Backups;
 use crate::batch::{Batch, Head};
-pub use crate::bucket::{Bucket, BucketKind, Image};
+pub use crate::bucket::{Bucket, BucketKind, Image, Placed};
 use crate::checkpoint::scrub::{Scrub, Scrubbed};
 use crate::commit::Commit;
 use crate::error::{Damage, StorageError};
@@ -136,7 +136,7 @@ pub trait Store: Backups + Moves + Sealing + Send + Sync + 'static {
     ///
     /// # Errors
     /// When the bucket reads wrong.
-    fn place(&self, tenant: TenantId, place: Place) -> Result<Option<PlaceRecord>, StorageError>;
+    fn place(&self, tenant: TenantId, place: Place) -> Result<Placed, StorageError>;
 
     /// Tenants with frames that no checkpoint covers.
     fn with_tail(&self) -> Vec<TenantId>;

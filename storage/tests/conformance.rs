@@ -265,10 +265,13 @@ fn checkpoints_cover_and_keep() {
         let (events, revisions, loaded) = load(store, TENANT).unwrap();
         assert_eq!((revisions, loaded), (vec![31], Some(later)));
         assert_eq!(events.len(), 44);
-        assert_eq!(store.place(TENANT, Place(17)).unwrap(), Some(place(17, 1)));
-        assert_eq!(store.place(TENANT, Place(BUCKET_PLACES + 2)).unwrap(), Some(place(BUCKET_PLACES + 2, 1)));
-        assert_eq!(store.place(TENANT, Place(40)).unwrap(), None);
-        assert_eq!(store.place(TenantId(1), Place(1)).unwrap(), None);
+        assert_eq!(store.place(TENANT, Place(17)).unwrap().life(), Some(place(17, 1)));
+        assert_eq!(
+            store.place(TENANT, Place(BUCKET_PLACES + 2)).unwrap().life(),
+            Some(place(BUCKET_PLACES + 2, 1))
+        );
+        assert_eq!(store.place(TENANT, Place(40)).unwrap().life(), None);
+        assert_eq!(store.place(TenantId(1), Place(1)).unwrap().life(), None);
         // The next checkpoint replaces one bucket, removes one, leaves nothing in the tail.
         let empty = Bucket::of(BucketKind::Places, 1, vec![]);
         checkpoint(store, &later, vec![lying(0, 2), empty]);
@@ -334,7 +337,7 @@ fn images_come_back_as_they_lay() {
         });
         assert_eq!(loaded.unwrap(), Some(head));
         assert!(found == [places, ids], "names, places, …: in the order of their kinds");
-        let read = |at: u32| store.place(TENANT, Place(3 * BUCKET_PLACES + at)).unwrap();
+        let read = |at: u32| store.place(TENANT, Place(3 * BUCKET_PLACES + at)).unwrap().life();
         assert_eq!(read(6), Some(place(3 * BUCKET_PLACES + 6, 1)));
         assert_eq!((read(7), read(8), read(500)), (None, None, None));
         let empty = |kind, no| Bucket::of(kind, no, vec![]);

@@ -80,7 +80,7 @@ fn told(store: &Embedded) -> String {
             value.map_or_else(String::new, |value| hex(value.expose()))
         });
         let places: Vec<_> = (0..20)
-            .filter(|at| store.place(tenant, Place(*at)).unwrap().is_some())
+            .filter(|at| store.place(tenant, Place(*at)).unwrap().life().is_some())
             .map(|at| at.to_string())
             .collect();
         let keys = store.tenant_keys(tenant).unwrap();

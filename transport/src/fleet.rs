@@ -3,15 +3,26 @@
 use crate::list::{Window, whole};
 use tessera_engine::{Bound, Engine, FLEET};
 use tessera_model::{Cell, ListKind, Listed, PeerSeen, Private, Refusal, TenantId};
-use tessera_wire::{CellRow, FleetRow, PeerRow, PlacementRow, Request, Rows};
+use tessera_wire::{CellRow, FleetRow, PeerRow, PlacementRow, Request, RequestKind, Rows};
 
-/// Answers one of these lists; nothing for a request that is none.
+/// Whether [`rows`] answers such a request.
+pub(crate) const fn is_one(kind: RequestKind) -> bool {
+    matches!(
+        kind,
+        RequestKind::ListCells
+            | RequestKind::ListPlacements
+            | RequestKind::ReadFleet
+            | RequestKind::ListPeers
+    )
+}
+
+/// Answers one of these lists.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is listed elsewhere")]
-pub(crate) fn rows(engine: &Engine, bound: &Bound, request: &Request) -> Option<Result<Rows, Refusal>> {
+pub(crate) fn rows(engine: &Engine, bound: &Bound, request: &Request) -> Result<Rows, Refusal> {
     let window = |kind, after: &Option<Private>, limit: u32| {
         Window::of(engine, bound, Listed::all(kind), (after.as_ref(), limit))
     };
-    let told = match request {
+    match request {
         Request::ListCells { after, limit } => {
             alive(engine, bound).and_then(|()| cells(engine, &window(ListKind::Cells, after, *limit)?))
         }
@@ -21,9 +32,8 @@ pub(crate) fn rows(engine: &Engine, bound: &Bound, request: &Request) -> Option<
         Request::ListPeers {} => {
             of_system(engine, bound, FLEET).and_then(|()| whole(engine.peers().into_iter().map(peer)))
         }
-        _ => return None,
-    };
-    Some(told)
+        _ => Err(Refusal::Malformed),
+    }
 }
 
 fn alive(engine: &Engine, bound: &Bound) -> Result<(), Refusal> {

@@ -115,8 +115,11 @@ pub(crate) async fn rows(
     request: Request,
     (cost, gone): (&mut u64, &Arc<AtomicBool>),
 ) -> Result<Rows, Fault> {
-    if let Some(told) = fleet::rows(engine, bound, &request) {
-        return told.map_err(Fault::refused);
+    if fleet::is_one(request.kind()) {
+        // Cursors wait for the disk.
+        let (engine, bound) = (engine.clone(), bound.clone());
+        let told = tokio::task::spawn_blocking(move || fleet::rows(&engine, &bound, &request)).await;
+        return told.map_err(|_| crate::answer::failed())?.map_err(Fault::refused);
     }
     if let Some(told) = moving::rows(engine, bound, &request).await {
         return told;

@@ -82,7 +82,10 @@ async fn copies(
     (after, limit): (Option<&Private>, u32),
 ) -> Result<Rows, Refusal> {
     of_system(engine, bound, OPERATORS)?;
-    let window = Window::of(engine, bound, Listed::all(ListKind::Copies), (after, limit))?;
+    let (of, by, after) = (engine.clone(), bound.clone(), after.cloned());
+    // Cursors wait for the disk.
+    let window = move || Window::of(&of, &by, Listed::all(ListKind::Copies), (after.as_ref(), limit));
+    let window = tokio::task::spawn_blocking(window).await.map_err(|_| Refusal::NotReady)??;
     let page = engine.copies(TenantId(window.from), window.limit).await?;
     let next = page.last().filter(|_| page.len() == window.limit).map(|last| last.record.id.0);
     window.finish(page.into_iter().map(|found| (found.record.id.0, copy_row(found))), next)

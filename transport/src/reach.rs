@@ -7,8 +7,7 @@ use tessera_engine::{
     Cut, Draft, Explained, Facts, Held, Listing, ReviewPlace, RoleUse, Told, Way, Who, Why,
 };
 use tessera_model::{
-    CursorFault, Deadline, GrantConditions, Limit, ListKind, Listed, Name, Private, Refusal, Trust,
-    UnixMillis,
+    Deadline, GrantConditions, Limit, ListKind, Listed, Name, Private, Refusal, Trust, UnixMillis,
 };
 use tessera_wire::{
     ExplainRow, GrantRow, GroupRow, MemberRow, MembershipRow, Request, ReviewRow, RoleUseRow, Rows,
@@ -122,10 +121,7 @@ pub(crate) fn explain(source: &Source<'_>, request: Request, walked: &mut u64) -
         } => {
             source.subject(subject)?;
             let reading = engine.read(view);
-            let through = key.map(|id| reading.through(id).ok_or(Refusal::SessionUnknown)).transpose()?;
-            if let Some(through) = &through {
-                engine.may_look_through(source.bound, subject, through)?;
-            }
+            let through = key.map(|id| engine.through(source.bound, &reading, (subject, id))).transpose()?;
             // A session or key has its own.
             if through.is_some() && (acr, proven, trust) != (0, Deadline::NONE, None) {
                 return Err(Refusal::Malformed);
@@ -271,13 +267,8 @@ fn rows_of(listing: &Listing, explained: Explained) -> Vec<ExplainRow> {
 /// Who holds what.
 pub(crate) fn review(source: &Source<'_>, (after, limit): (Option<Private>, u32)) -> Result<Rows, Refusal> {
     let cursors = source.cursors(Listed::all(ListKind::Review))?;
-    let from = match cursors.tail(after.as_ref().map(Private::expose))? {
-        None => ReviewPlace::default(),
-        Some((holder, tail)) => {
-            ReviewPlace::of(holder, tail).ok_or(Refusal::CursorRefused(CursorFault::Damaged))?
-        }
-    };
-    let cursor = |place: ReviewPlace| cursors.behind(place.holder(), &place.tail());
+    let from = ReviewPlace::read(&cursors, after.as_ref().map(Private::expose))?;
+    let cursor = |place: ReviewPlace| place.cursor(&cursors);
     let found = source.engine.review(source.bound, &source.listing, (from, row_count(limit)))?;
     let by = |note: &Option<Told>| note.as_ref().and_then(|note| Name::new(note.by.as_deref()?).ok());
     let at = |note: &Option<Told>| note.as_ref().map_or(Deadline::NONE, |note| note.at);

@@ -44,6 +44,8 @@ fn run() -> Result<(), Why> {
     let frame = outbox.as_bytes();
     let rate = if what == "echo" {
         bare()?.pipelined(frame, depth, count)?
+    } else if what != "node" {
+        return Err("wire_loop node|echo COUNT DEPTH".into());
     } else {
         let limits = Limits { checks_per_second: u32::MAX, ..Limits::default() };
         let (door, mut caller) = house.over_quic(&tenant, limits, DECISION_BYTES)?;
@@ -67,8 +69,12 @@ fn bare() -> Result<Caller, Why> {
     let file = certificate.clone();
     let serve =
         move || echo::serve(listen, (DECISION_BYTES, false), &file).map_err(|error| error.to_string());
-    drop(std::thread::Builder::new().name("quic-echo".into()).spawn(serve)?);
+    let echo = std::thread::Builder::new().name("quic-echo".into()).spawn(serve)?;
     while !certificate.exists() {
+        if echo.is_finished() {
+            echo.join().map_err(|_| "the echo panicked")??;
+            return Err("the echo ended".into());
+        }
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
     Caller::connect(listen, &std::fs::read(certificate)?, DECISION_BYTES)

@@ -30,7 +30,7 @@ const SOURCES_MAX: usize = 200;
 pub struct Why {
     /// Who; the holder of the session or key, when it is asked through one.
     pub subject: PublicId,
-    /// The session or key that it is asked through ([`crate::Reading::through`]): what a check of it says is explained. `None` for
+    /// The session or key that it is asked through ([`Engine::through`](crate::Engine::through)): what a check of it says is explained. `None` for
     /// the subject itself, in a session that nothing cuts.
     pub through: Option<Through>,
     /// What.

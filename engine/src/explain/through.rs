@@ -46,8 +46,8 @@ pub enum Cut {
     Level(Trust, Vec<Pattern>),
     /// The ceiling of its device; without patterns, the device was revoked.
     Device(PublicId, Vec<Pattern>),
-    /// Whoever acts in it may not do that, or not act for others any more; `None` for somebody whom the reader does not
-    /// see.
+    /// Whoever acts in it may not do that, or not act for others any more, or not from there or with their device, of
+    /// which nobody else is told more; `None` for somebody whom the reader does not see.
     Actor(Option<PublicId>),
 }
 
@@ -62,8 +62,7 @@ pub(crate) struct Put<'a> {
 
 impl Reading<'_> {
     /// The session or key with this public id, for an explanation; `None` for one that has ended.
-    #[must_use]
-    pub fn through(&self, id: PublicId) -> Option<Through> {
+    fn through(&self, id: PublicId) -> Option<Through> {
         let (place, generation) = id.place();
         let fields = self.whole(place);
         let [head, ..] = fields;
@@ -82,20 +81,22 @@ impl Reading<'_> {
 }
 
 impl Engine {
-    /// That somebody may ask through a subject's session or key: it is their own, or they may list those.
+    /// The session or key of a subject that is explained through: one's own, or of somebody whose sessions or keys one may
+    /// list.
     ///
     /// # Errors
-    /// `Unauthorized`.
-    pub fn may_look_through(
+    /// `SessionUnknown` for one that has ended, `Unauthorized` for one that may not be asked through.
+    pub fn through(
         &self,
         bound: &Bound,
-        subject: PublicId,
-        through: &Through,
-    ) -> Result<(), Refusal> {
+        reading: &Reading<'_>,
+        (subject, id): (PublicId, PublicId),
+    ) -> Result<Through, Refusal> {
+        let through = reading.through(id).ok_or(Refusal::SessionUnknown)?;
         let key = Live::of(&through.fields).key;
         let needed = if key { "tessera.admin.keys" } else { "tessera.admin.sessions" };
         let own = bound.subject == subject && !bound.key && !bound.acting;
-        if own || self.may(bound, needed) { Ok(()) } else { Err(Refusal::Unauthorized) }
+        if own || self.may(bound, needed) { Ok(through) } else { Err(Refusal::Unauthorized) }
     }
 }
 

@@ -248,10 +248,9 @@ impl Engine {
         });
         let looked = looked.await.map_err(|_| Refusal::NotReady)?;
         let (arriving, kept, head) = looked.map_err(|error| store(&error))?;
-        let next =
-            arriving.as_ref().and_then(|found| found.head).or(head).map_or(Revision(0), |head| head.next);
-        let settled =
-            Settled { tenant, epoch: Epoch(0), revision: Revision(next.0.saturating_sub(1)), whole: true };
+        let head = arriving.as_ref().and_then(|found| found.head).or(head);
+        let revision = head.map_or(Revision(0), |head| head.last());
+        let settled = Settled { tenant, epoch: Epoch(0), revision, whole: true };
         if let Some(Arriving { head, .. }) = arriving {
             if self.placement(tenant).is_some_and(|placed| placed.cell == house.own_cell()) {
                 return Err(Refusal::CopyNeeded.into());
@@ -293,10 +292,9 @@ impl Engine {
 
     fn copies_now(&self, after: TenantId, limit: usize) -> Result<Vec<CopyFound>, StorageError> {
         let house = &self.house;
-        let last = |next: Revision| Revision(next.0.saturating_sub(1));
         let mut found = std::collections::BTreeMap::new();
         for Arriving { record, head, .. } in house.arrivals_left()? {
-            let (revision, cell) = (head.map(|head| last(head.next)), house.away(record.id));
+            let (revision, cell) = (head.map(|head| head.last()), house.away(record.id));
             found.insert(record.id, CopyFound { record, arriving: true, revision, cell });
         }
         let Some(view) = house.system() else { return Ok(Vec::new()) };
@@ -308,7 +306,7 @@ impl Engine {
             }
             let (record, head) = (root.tenants.get(placed.tenant), house.store.head(placed.tenant)?);
             if let (Some(record), Some(head)) = (record, head) {
-                let (revision, cell) = (Some(last(head.next)), Some(placed.cell));
+                let (revision, cell) = (Some(head.last()), Some(placed.cell));
                 found.insert(record.id, CopyFound { record, arriving: false, revision, cell });
             }
         }

@@ -144,12 +144,15 @@ impl Engine {
     /// # Errors
     /// As [`Engine::take_step`].
     pub async fn take_step_and_wait(&self, tenant: TenantId, step: TakeStep) -> Result<Taken, Refusal> {
-        let waits = matches!(step, TakeStep::End | TakeStep::Ask | TakeStep::Open { .. });
-        let asks = matches!(step, TakeStep::Ask);
+        let ended = || self.house.takings.lock().get(&tenant).is_none_or(|taking| taking.ended);
+        let waits = match &step {
+            TakeStep::End | TakeStep::Open { .. } => true,
+            // What is still to come of a copy is nothing to wait for.
+            TakeStep::Ask => ended(),
+            TakeStep::Begin { .. } | TakeStep::Chunk { .. } | TakeStep::Drop => false,
+        };
         let taken = self.take_step(tenant, step)?;
-        // What is still to come of a copy is nothing to wait for.
-        let ended = self.house.takings.lock().get(&tenant).is_none_or(|taking| taking.ended);
-        if !waits || asks && !ended || !matches!(taken.status, TakenStatus::Copying | TakenStatus::Opening) {
+        if !waits || !matches!(taken.status, TakenStatus::Copying | TakenStatus::Opening) {
             return Ok(taken);
         }
         let told = self.house.takings.lock().get(&tenant).map(|taking| Arc::clone(&taking.told));
@@ -235,8 +238,7 @@ impl Engine {
         let root = system.root.full();
         let placed = root.placements.get(tenant);
         let later = placed.is_some_and(|placed| epoch.is_some_and(|epoch| placed.epoch >= epoch));
-        let here = self.house.away(tenant).is_none() && root.tenants.see(tenant).is_some();
-        if later || here { Err(Refusal::PlacementOld) } else { Ok(()) }
+        if later || self.house.is_adopted(tenant) { Err(Refusal::PlacementOld) } else { Ok(()) }
     }
 
     fn begin_taking(&self, tenant: TenantId, record: &TenantRecord, epoch: Epoch) -> Result<Taken, Refusal> {

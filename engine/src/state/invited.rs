@@ -99,8 +99,23 @@ impl crate::root::Root {
     /// Whether an erasure is to be begun: of a subject, of an invitation by an operator's word, or of what was forgotten.
     pub(crate) fn has_erasures(&self) -> bool {
         let ordered = |number: &u32| self.invitations.contains_key(number);
-        !self.being_erased().is_empty()
-            || self.invited.keys.size() >= INVITATION_KEYS_WAIT_MAX
+        self.erased.values().any(|(_, done)| !done)
+            || self.keys_wait()
             || self.invited.keys.keys().any(ordered)
+    }
+
+    /// Whether so many keys of forgotten invitations wait that they go without another erasure.
+    fn keys_wait(&self) -> bool {
+        self.invited.keys.size() >= INVITATION_KEYS_WAIT_MAX
+    }
+
+    /// Whether what was just applied begins one.
+    pub(crate) fn begins_erasing(&self, event: &Event) -> bool {
+        match event {
+            Event::SubjectErased { done, .. } => !done,
+            Event::InvitationChanged(record) => record.state == InvitationState::Erased,
+            Event::InvitationRemoved { .. } => self.keys_wait(),
+            _ => false,
+        }
     }
 }

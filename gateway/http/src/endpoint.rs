@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use crate::value::text;
 use serde_json::{Value, json};
 use tessera_engine::Listing;
-use tessera_model::endpoint::{Endpoint, ambiguous};
+use tessera_model::endpoint::Endpoint;
 use tessera_model::limits::{ENDPOINT_BYTES_MAX, ENDPOINTS_MAX};
 use tessera_model::name::NameError;
 use tessera_model::{Limit, Pattern, Refusal};
@@ -35,14 +35,7 @@ fn endpoints(value: &Json) -> Result<Vec<Endpoint>, Fault> {
     let read = placed.map(|(at, item)| {
         endpoint(item).map_err(|(below, refusal, why)| (format!("/{at}{below}"), refusal, why))
     });
-    let read = read.collect::<Result<Vec<Endpoint>, Fault>>()?;
-    match ambiguous(&read) {
-        None => Ok(read),
-        Some((one, other)) => {
-            let why = format!("it and endpoint {one} match one request, and neither is narrower");
-            Err((format!("/{other}"), Refusal::EndpointAmbiguous, Some(why)))
-        }
-    }
+    read.collect()
 }
 
 fn endpoint(value: &Json) -> Result<Endpoint, Fault> {

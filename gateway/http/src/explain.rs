@@ -11,7 +11,7 @@ use crate::under::{facts, under};
 use serde_json::Value;
 use std::cell::Cell;
 use tessera_engine::{Because, Bound, Cut, Draft, Engine, Listing, View, Why};
-use tessera_model::{Deadline, Name, Pattern, Refusal};
+use tessera_model::{Deadline, Name, Pattern};
 
 /// Answers `explain` and `simulate`.
 pub(crate) fn answer(
@@ -25,10 +25,8 @@ pub(crate) fn answer(
     let (mut through, mut draft, reading) = (None, Draft::default(), engine.read(view));
     if list == List::Explain {
         if let Some(id) = input.public_id("key")? {
-            let found = reading.through(id);
-            let found = found.ok_or_else(|| Problem::from(Refusal::SessionUnknown).at("key"))?;
-            engine.may_look_through(bound, subject, &found)?;
-            through = Some(found);
+            let found = engine.through(bound, &reading, (subject, id));
+            through = Some(found.map_err(|refusal| Problem::from(refusal).at("key"))?);
             // A session or key has its own.
             if let Some(own) =
                 ["acr", "proven", "device_trust"].into_iter().find(|name| input.json(name).is_some())

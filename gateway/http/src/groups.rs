@@ -12,9 +12,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use tessera_engine::{Bound, Engine, Held, Listing, ReviewPlace, Reviewed, RoleUse, Told, Way, Who};
 use tessera_model::record::GroupRecord;
-use tessera_model::{
-    CursorFault, Deadline, GroupId, ListKind, Listed, Name, Refusal, RoleId, WorkspaceIndex, cursor,
-};
+use tessera_model::{Deadline, GroupId, ListKind, Listed, Name, Refusal, RoleId, WorkspaceIndex, cursor};
 
 /// Answers one of these lists.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other lists are answered elsewhere")]
@@ -111,15 +109,10 @@ pub(crate) fn review(
     (input, walked): (&Input, &Cell<u64>),
 ) -> Result<Value, Problem> {
     let cursors = engine.cursors(bound.entry.tenant, Listed::all(ListKind::Review))?;
-    let from = match cursors.tail(input.cursor("cursor").as_deref())? {
-        None => ReviewPlace::default(),
-        Some((holder, tail)) => {
-            ReviewPlace::of(holder, tail).ok_or(Refusal::CursorRefused(CursorFault::Damaged))?
-        }
-    };
+    let from = ReviewPlace::read(&cursors, input.cursor("cursor").as_deref())?;
     let found = engine.review(bound, listing, (from, limit(input)?))?;
     walked.set(found.walked);
-    let next = found.next.map(|next| cursor::to_text(&cursors.behind(next.holder(), &next.tail())));
+    let next = found.next.map(|next| cursor::to_text(&next.cursor(&cursors)));
     Ok(rows_of(found.rows.iter().map(reviewed), next))
 }
 

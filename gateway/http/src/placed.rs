@@ -5,6 +5,7 @@ use crate::door::Shared;
 use crate::input::Input;
 use crate::problem::Problem;
 use tessera_engine::{Bound, Reading};
+use tessera_model::endpoint::ambiguous;
 use tessera_model::{CommandKind, Name, Pattern, PublicId, Refusal};
 
 /// A problem with a command, told at the field that it is about, where that can be found.
@@ -16,6 +17,12 @@ pub(crate) fn placed(
 ) -> Problem {
     let place = if problem.field.is_some() {
         None
+    } else if problem.code == Refusal::EndpointAmbiguous.code() {
+        let Some((one, other)) = input.endpoints("endpoints").ok().as_deref().and_then(ambiguous) else {
+            return problem;
+        };
+        let why = format!("it and endpoint {one} match one request, and neither is narrower");
+        return problem.at(&format!("endpoints/{other}")).because(why);
     } else if problem.code == Refusal::PermissionUnknown.code() {
         ask::view(shared, bound).ok().and_then(|view| unknown(&shared.engine.read(&view), kind, input))
     } else if problem.code == Refusal::BuiltIn.code() {
@@ -30,7 +37,7 @@ pub(crate) fn placed(
     }
 }
 
-/// The first that names no permission: an entry by what replaces it, or a pattern.
+/// The first that names no permission: an entry by what replaces it, an endpoint by what it needs, or a pattern.
 fn unknown(reading: &Reading<'_>, kind: CommandKind, input: &Input) -> Option<String> {
     let is_known = |name: &str| reading.resolve(name, "").0.0 != 0;
     if kind == CommandKind::SetService {
@@ -40,11 +47,16 @@ fn unknown(reading: &Reading<'_>, kind: CommandKind, input: &Input) -> Option<St
         let at = entries.iter().position(|entry| entry.replaced_by.as_ref().is_some_and(|by| !there(by)))?;
         return Some(format!("entries/{at}/replaced_by"));
     }
-    let patterns = input.patterns("patterns").ok()?;
+    let (field, patterns) = if kind == CommandKind::SetEndpoints {
+        let endpoints = input.endpoints("endpoints").ok()?;
+        ("endpoints", endpoints.iter().map(|endpoint| endpoint.target().clone()).collect())
+    } else {
+        ("patterns", input.patterns("patterns").ok()?)
+    };
     let name = |pattern: &Pattern| pattern.exact().is_some_and(|name| !is_known(name));
     let scope = |pattern: &Pattern| {
         pattern.scope().is_some_and(|scope| scope.is_literal() && !reading.reaches(&scope))
     };
     let at = patterns.iter().position(name).or_else(|| patterns.iter().position(scope))?;
-    Some(format!("patterns/{at}"))
+    Some(format!("{field}/{at}"))
 }

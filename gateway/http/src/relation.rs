@@ -91,8 +91,9 @@ pub(crate) fn command(kind: CommandKind, input: &Input) -> Result<Command, Probl
     Ok(Command::ChangeRelations { changes })
 }
 
-/// A refused command with what makes it plain: the place in the model, the tuples that it would leave behind. All
-/// tuples are looked at for it: not on the threads that answer checks.
+/// A refused command with what makes it plain: the tuple of the command that it is about, which is looked up at once; or
+/// the place in the model, and the tuples that it would leave behind. For that all tuples are looked at: not on the
+/// threads that answer checks.
 pub(crate) async fn told<T>(listing: Listing, input: &Input, done: Result<T, Problem>) -> Result<T, Problem> {
     let problem = match done {
         Ok(done) => return Ok(done),

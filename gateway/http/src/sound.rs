@@ -68,12 +68,16 @@ pub(crate) fn sound(field: &Field, value: &Json) -> Result<(), Problem> {
         let at = limit.at(limit.bound());
         if limit == Limit::PasswordBytes { Refusal::PasswordLength(at) } else { Refusal::LimitReached(at) }
     };
-    let problem =
-        over(field.shape, value).map_or_else(|| ill_formed(field.name), |limit| refused(limit).into());
-    let (nth, why) = fault(field.shape, value);
+    let (problem, (nth, why)) = match over(field.shape, value) {
+        Some((nth, limit)) => (refused(limit).into(), (nth, None)),
+        None => (ill_formed(field.name), fault(field.shape, value)),
+    };
     let place = nth.map_or_else(|| field.name.to_owned(), |nth| format!("{}/{nth}", field.name));
     let problem = problem.at(&place);
-    Err(why.map_or(problem.clone(), |why| problem.because(why)))
+    Err(match why {
+        Some(why) => problem.because(why),
+        None => problem,
+    })
 }
 
 /// Which of the items of a list does not read, and why it or a text alone does not.
@@ -95,21 +99,18 @@ fn fault(shape: Shape, value: &Json) -> (Option<usize>, Option<String>) {
         (
             Shape::Names | Shape::Patterns | Shape::Rule | Shape::Conditions | Shape::Networks,
             Json::List(items),
-        ) => {
-            let found = items.iter().enumerate().find_map(|(nth, item)| Some((nth, why(item)?)));
-            found.map_or((None, None), |(nth, why)| (Some(nth), Some(why)))
-        }
+        ) => items.iter().enumerate().find_map(|(nth, item)| Some((nth, why(item)?))).unzip(),
         _ => (None, None),
     }
 }
 
-/// The limit that a value is over, when that is what is wrong with it.
+/// The limit that a value is over, when that is what is wrong with it, and which item of a list.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest have no limits of their own")]
-fn over(shape: Shape, value: &Json) -> Option<Limit> {
+fn over(shape: Shape, value: &Json) -> Option<(Option<usize>, Limit)> {
     let beyond = |length: usize, limit: Limit| limit != Limit::Unnamed && length as u64 > limit.bound();
     let long = |value: &Json, limit: Limit| text(value).is_some_and(|text| beyond(text.len(), limit));
     if matches!(shape, Shape::EntityList | Shape::EntityNames) {
-        return crate::policy::over(value);
+        return crate::policy::over(value).map(|limit| (None, limit));
     }
     let (each, many) = match shape {
         Shape::Name | Shape::Permission | Shape::Workspace => (Limit::NameBytes, None),
@@ -127,13 +128,16 @@ fn over(shape: Shape, value: &Json) -> Option<Limit> {
     match value {
         Json::List(items) => {
             let over = many.filter(|many| items.len() as u64 > many.bound());
-            over.or_else(|| items.iter().any(|item| long(item, each)).then_some(each))
+            let item = || Some((Some(items.iter().position(|item| long(item, each))?), each));
+            over.map(|many| (None, many)).or_else(item)
         }
         Json::Members(members) => {
             let over = many.filter(|many| members.len() as u64 > many.bound());
-            over.or_else(|| members.iter().any(|(name, _)| beyond(name.len(), each)).then_some(each))
+            let over =
+                over.or_else(|| members.iter().any(|(name, _)| beyond(name.len(), each)).then_some(each));
+            over.map(|limit| (None, limit))
         }
-        Json::Text(_) => long(value, each).then_some(each),
+        Json::Text(_) => long(value, each).then_some((None, each)),
         Json::Null | Json::Bool(_) | Json::Whole(_) | Json::Fraction => None,
     }
 }

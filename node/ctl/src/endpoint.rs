@@ -50,7 +50,7 @@ fn endpoints(text: &str) -> Result<Vec<Endpoint>, String> {
 
 /// Which two endpoints a refusal is about, where it is about two.
 fn between(endpoints: &[Endpoint], error: CtlError) -> CtlError {
-    let two = (error.name() == Refusal::EndpointAmbiguous.name()).then(|| ambiguous(endpoints));
+    let two = error.is(Refusal::EndpointAmbiguous).then(|| ambiguous(endpoints));
     let Some((one, other)) = two.flatten() else { return error };
     error.advise(format!(
         "endpoint {} and endpoint {} of the file match one request: add one for what both match, or make one of them narrower",

@@ -87,6 +87,10 @@ pub(crate) async fn invitations(link: &Link, invited: &Invited, yes: bool) -> Re
         Invited::One(id) => vec![*id],
         Invited::All(whom) => for_identifier(link, whom).await?,
     };
+    // All are ordered before one is waited for: they go together.
+    for invitation in &found {
+        link.order(&Request::EraseInvitation { invitation: *invitation }).await?;
+    }
     let mut erased = Vec::new();
     for invitation in &found {
         if done(link, &Request::EraseInvitation { invitation: *invitation }).await?.is_none() {

@@ -118,10 +118,6 @@ impl<T: Around> Moves for T {
         self.inner().take_arrival(arrival, chunk)
     }
 
-    fn is_behind(&self, tenant: TenantId) -> Result<bool, StorageError> {
-        self.inner().is_behind(tenant)
-    }
-
     fn load_arrival(
         &self,
         arrival: &Arrival,

@@ -6,11 +6,10 @@ use crate::bucket::Bucket;
 use crate::checkpoint::scrub::{Scrub, Scrubbed};
 use crate::commit::Commit;
 use crate::error::{Damage, StorageError};
-use crate::store::{Cut, FrameRead, Replay, RowRead, Store, TenantKeys, Verified};
+use crate::store::{Cut, FrameRead, Placed, Replay, RowRead, Store, TenantKeys, Verified};
 use crate::usage::{Held, Room, Usage};
 use std::future::Future;
 use std::pin::Pin;
-use tessera_model::record::PlaceRecord;
 use tessera_model::{Place, Private, Revision, RowKind, TenantId};
 
 impl<T: Around> Store for T {
@@ -52,7 +51,7 @@ impl<T: Around> Store for T {
         self.inner().rows(tenant, kind, prefix, limit)
     }
 
-    fn place(&self, tenant: TenantId, place: Place) -> Result<Option<PlaceRecord>, StorageError> {
+    fn place(&self, tenant: TenantId, place: Place) -> Result<Placed, StorageError> {
         self.inner().place(tenant, place)
     }
 

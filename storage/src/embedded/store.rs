@@ -12,7 +12,8 @@ use crate::intake::Waiting;
 use crate::keys::KeySlot;
 use crate::seal;
 use crate::store::{
-    Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Replay, RowRead, Store, TenantKeys, Verified,
+    Bucket, BucketKind, Cut, FIRST_REFRESH_KEY, FrameRead, Placed, Replay, RowRead, Store, TenantKeys,
+    Verified,
 };
 use crate::usage::{Held, Room, Usage};
 use std::collections::BTreeMap;
@@ -21,7 +22,6 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use tessera_crypto::Key;
 use tessera_model::limits::BUCKET_PLACES;
-use tessera_model::record::PlaceRecord;
 use tessera_model::{Epoch, Place, Private, Revision, Row, RowKind, TenantId, UnixMillis};
 
 /// LIMIT: bytes of the frames that are read of a history at once, the last one of them apart.
@@ -104,15 +104,21 @@ impl Store for Embedded {
         Ok(opened)
     }
 
-    fn place(&self, tenant: TenantId, place: Place) -> Result<Option<PlaceRecord>, StorageError> {
+    fn place(&self, tenant: TenantId, place: Place) -> Result<Placed, StorageError> {
         self.shared.tail.lock().admit(tenant)?;
         let no = place.0 / BUCKET_PLACES;
         self.shared.checkpoint.read(|transaction| {
-            let Some(row) = table::kept(table::directory(transaction, tenant)?) else { return Ok(None) };
+            let Some(row) = table::kept(table::directory(transaction, tenant)?) else {
+                return Ok(Placed::Nobody);
+            };
+            if row.in_buckets() < row.next {
+                return Ok(Placed::Behind);
+            }
             let listed =
                 row.buckets.iter().find(|listed| listed.kind == BucketKind::Places && listed.no == no);
-            let Some(listed) = listed else { return Ok(None) };
-            Ok(table::bucket(transaction, tenant, listed, None)?.place(place))
+            let Some(listed) = listed else { return Ok(Placed::Nobody) };
+            let found = table::bucket(transaction, tenant, listed, None)?.place(place);
+            Ok(found.map_or(Placed::Nobody, Placed::Here))
         })
     }
 

@@ -9,7 +9,9 @@ use crate::batch::{Batch, Head};
 use crate::commit::Commit;
 use crate::error::{Damage, StorageError};
 use crate::seal::{self, KeyHeld};
-use crate::store::{Bucket, BucketKind, Cut, FrameRead, Replay, RowRead, Store, TenantKeys, Verified};
+use crate::store::{
+    Bucket, BucketKind, Cut, FrameRead, Placed, Replay, RowRead, Store, TenantKeys, Verified,
+};
 use crate::usage::{Held, Room, Usage};
 use inner::{Inner, has_tail};
 use parking_lot::Mutex;
@@ -18,7 +20,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use tessera_crypto::Key;
 use tessera_model::limits::{BUCKET_PLACES, FRAME_WITH_ROWS_BYTES_MAX};
-use tessera_model::record::PlaceRecord;
 use tessera_model::{Place, Private, Revision, Row, RowKind, TenantId, UnixMillis};
 use vault::{Vaulted, Within};
 
@@ -116,11 +117,11 @@ impl Store for Memory {
         Ok(opened)
     }
 
-    fn place(&self, tenant: TenantId, place: Place) -> Result<Option<PlaceRecord>, StorageError> {
+    fn place(&self, tenant: TenantId, place: Place) -> Result<Placed, StorageError> {
         let inner = self.inner.lock();
-        let Some(kept) = inner.tenants.get(&tenant) else { return Ok(None) };
+        let Some(kept) = inner.tenants.get(&tenant) else { return Ok(Placed::Nobody) };
         let bucket = kept.buckets.get(&(BucketKind::Places, place.0 / BUCKET_PLACES));
-        Ok(bucket.and_then(|bucket| bucket.place(place)))
+        Ok(bucket.and_then(|bucket| bucket.place(place)).map_or(Placed::Nobody, Placed::Here))
     }
 
     fn with_tail(&self) -> Vec<TenantId> {

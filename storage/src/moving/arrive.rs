@@ -248,11 +248,6 @@ impl Moves for Embedded {
         Ok(self.shared.raised(table::head_of(tenant, &row)))
     }
 
-    fn is_behind(&self, tenant: TenantId) -> Result<bool, StorageError> {
-        let row = self.shared.checkpoint.read(|transaction| table::directory(transaction, tenant))?;
-        Ok(table::kept(row).is_some_and(|row| row.in_buckets() < row.next))
-    }
-
     fn note_arrival(&self, record: &TenantRecord, adopted: Adopted<'_>) -> Result<(), StorageError> {
         self.note_arriving(record, adopted)
     }

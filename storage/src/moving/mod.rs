@@ -136,15 +136,6 @@ pub trait Moves {
         unable()
     }
 
-    /// Whether the buckets of a tenant without a tail lack frames that its history has, as those of one that came from
-    /// another cell do until its first checkpoint: then [`crate::Store::place`] does not know all.
-    ///
-    /// # Errors
-    /// When its directory row reads wrong.
-    fn is_behind(&self, _tenant: TenantId) -> Result<bool, StorageError> {
-        Ok(false)
-    }
-
     /// Notes what is known of a tenant that is being taken, beside the copy; it goes when that is opened or dropped.
     ///
     /// # Errors

@@ -198,8 +198,8 @@ mod tests {
         places
     }
 
-    /// PROPERTY: places are read back as they were written, whatever lives beside them, in fewer bytes than they lie
-    /// in; and a row of lives of which only the tags differ takes 18 bytes each.
+    /// PROPERTY: places are read back as they were written, whatever lives beside them, none in more bytes than a row has
+    /// at most; and a row of lives of which only the tags differ takes 18 bytes each.
     #[test]
     fn places_are_read_back() {
         for seed in 0..40 {

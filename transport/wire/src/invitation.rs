@@ -136,7 +136,7 @@ macro_rules! and_invitations {
                 after: Option<Private> = After,
                 /// How many rows at most.
                 limit: u32 = Limit,
-                /// Those alone that are for this identifier, whoever made them; only by whoever administers subjects.
+                /// Those alone that are for this identifier, whoever made them: by whoever administers subjects, and of one's own by anybody.
                 whom: Option<Identifier> = Identifier,
             };
             /// How the tenant has personal workspaces.

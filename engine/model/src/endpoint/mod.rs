@@ -17,7 +17,7 @@ use crate::limits::{
 use crate::name::Pattern;
 use crate::named::Limit;
 use crate::refusal::Refusal;
-use crate::scope::FilterTarget;
+use crate::scope::{FilterTarget, Scope};
 use path::{is_literal, part_of_pattern};
 use std::collections::BTreeSet;
 
@@ -92,6 +92,12 @@ pub struct Endpoint {
     target: Pattern,
 }
 
+/// Whether a request can ask for it: a permission, or a scope with what a request can say.
+fn is_one(target: &Pattern) -> bool {
+    let said = |scope: Scope<'_>| scope.filters().iter().all(|filter| FilterTarget::may_be_said(filter.key));
+    target.scope().map_or_else(|| target.exact().is_some(), |scope| scope.is_concrete() && said(scope))
+}
+
 impl Endpoint {
     /// Puts an endpoint together. The method is one in capitals, or `*` for any. A path begins with `/`; of its
     /// parts `*` or a word in braces (`{id}`) matches any one part, `**` as the last one all further ones. The
@@ -117,14 +123,7 @@ impl Endpoint {
                 Part::One => true,
             }
         });
-        let target_is_one = match target.scope() {
-            Some(scope) => {
-                scope.is_concrete()
-                    && scope.filters().iter().all(|filter| FilterTarget::may_be_said(filter.key))
-            }
-            None => target.exact().is_some(),
-        };
-        if (method == ANY || is_method(method)) && sound && target_is_one {
+        if (method == ANY || is_method(method)) && sound && is_one(target) {
             Ok(Self { method: method.into(), path: path.into(), target: target.clone() })
         } else {
             Err(Refusal::Malformed)
@@ -135,13 +134,9 @@ impl Endpoint {
     /// expected there.
     #[must_use]
     pub fn fault(method: &str, target: &Pattern) -> (&'static str, &'static str) {
-        let one = match target.scope() {
-            Some(scope) => scope.is_concrete(),
-            None => target.exact().is_some(),
-        };
         if method != ANY && !is_method(method) {
             ("method", "a method is in capitals, or * for any")
-        } else if one {
+        } else if is_one(target) {
             (
                 "path",
                 "a path begins with /, and has * or a word in braces for any one part, ** as the last one for the rest",

@@ -98,8 +98,7 @@ impl State {
     /// networks alone. Networks lie in one another or apart, so that the first addresses of all of them are all that
     /// matter.
     fn stands_somewhere(&self, fields: &Fields, life: (Place, Generation), now: UnixMillis) -> bool {
-        let (Some(acting), Some(open)) = (self.acting(life), self.permission_id("tessera.sessions.open"))
-        else {
+        let (Some(acting), Some(open)) = (self.acting(life), self.permission_id(crate::beside::OPENS)) else {
             return false;
         };
         let sources = self.root.rules.explain(acting.actor, open, WorkspaceIndex(0), now).sources;
