@@ -12,7 +12,6 @@ use crate::usage::{Held, Room, Usage};
 use std::future::Future;
 use std::pin::Pin;
 use tessera_crypto::Key;
-use tessera_model::record::PlaceRecord;
 use tessera_model::{
     Caller, CommandId, CommandKind, Epoch, Event, Place, Private, Revision, RowKind, TenantId, UnixMillis,
 };

@@ -104,6 +104,22 @@ const fn about(request: &Request) -> Option<PublicId> {
     }
 }
 
+/// Whether a list is of names without a person behind them, which are for services too.
+const fn is_of_names(kind: RequestKind) -> bool {
+    matches!(
+        kind,
+        RequestKind::ListRoles
+            | RequestKind::ListPermissionNames
+            | RequestKind::ListWorkspaces
+            | RequestKind::ListGroups
+            | RequestKind::ListServices
+            | RequestKind::ListEntries
+            | RequestKind::ReadEntry
+            | RequestKind::ListEndpoints
+            | RequestKind::ListAttributes
+    )
+}
+
 /// LIMIT: places of the session table that cost as much as one check.
 pub(crate) const PLACES_PER_CHECK: u64 = 8;
 
@@ -125,23 +141,10 @@ pub(crate) async fn rows(
         return told;
     }
     let kind = request.kind();
-    // Names without a person behind them are for services, too.
-    let names = matches!(
-        kind,
-        RequestKind::ListRoles
-            | RequestKind::ListPermissionNames
-            | RequestKind::ListWorkspaces
-            | RequestKind::ListGroups
-            | RequestKind::ListServices
-            | RequestKind::ListEntries
-            | RequestKind::ReadEntry
-            | RequestKind::ListEndpoints
-            | RequestKind::ListAttributes
-    );
     let needed = invite::needs(&request).unwrap_or(permission(kind));
     let may = || {
         engine.may(bound, needed)
-            || names && engine.may(bound, "tessera.read")
+            || is_of_names(kind) && engine.may(bound, "tessera.read")
             || sight::is_of_people(&request) && engine.reads_people(bound)
     };
     let own = about(&request).is_some_and(|subject| bound.reads_as(subject))

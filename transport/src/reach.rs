@@ -100,7 +100,6 @@ pub(crate) fn groups(source: &Source<'_>, request: Request) -> Result<Rows, Refu
 }
 
 /// Explains an answer, as things stand or with what is supposed.
-#[expect(clippy::too_many_lines, reason = "one arm for each of them")]
 #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is no question of this kind")]
 pub(crate) fn explain(source: &Source<'_>, request: Request, walked: &mut u64) -> Result<Rows, Refusal> {
     let (engine, view, listing) = (source.engine, source.view, &source.listing);

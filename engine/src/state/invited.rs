@@ -111,11 +111,12 @@ impl crate::root::Root {
 
     /// Whether what was just applied begins one.
     pub(crate) fn begins_erasing(&self, event: &Event) -> bool {
-        match event {
-            Event::SubjectErased { done, .. } => !done,
-            Event::InvitationChanged(record) => record.state == InvitationState::Erased,
-            Event::InvitationRemoved { .. } => self.keys_wait(),
-            _ => false,
+        if let Event::SubjectErased { done, .. } = event {
+            !done
+        } else if let Event::InvitationChanged(record) = event {
+            record.state == InvitationState::Erased
+        } else {
+            matches!(event, Event::InvitationRemoved { .. }) && self.keys_wait()
         }
     }
 }
