@@ -56,11 +56,14 @@ const CALLS: [&str; 4] = ["pwrite64", "fdatasync", "fsync", "ftruncate"];
 /// LIMIT: commands of one life: enough for checkpoints and files that are used again.
 const COMMANDS: usize = 160;
 /// Lives at once: most of each is waiting.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 12;
 /// LIMIT: how often a place is looked for that a life did not come to, each time at a third of its number.
 const ROUNDS: u32 = 8;
 /// How long a life may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a node that has just been started may take to be connected to, the first time and the last.
+const FIRST_TRY: Duration = Duration::from_millis(80);
+const LAST_TRY: Duration = Duration::from_millis(1_000);
 /// The exit code of a store that failed.
 const STORAGE: i32 = 75;
 const SMALL: &str =
@@ -247,14 +250,16 @@ fn copy(server: &Path, template: &Template, folder: &Path) -> Result<Node, Troub
 
 /// Connects soon, or tells that the process has ended.
 async fn reach(node: &mut Node, key: &str) -> Result<Option<Client>, Trouble> {
-    let began = Instant::now();
+    let (began, mut deadline) = (Instant::now(), FIRST_TRY);
     while began.elapsed() < PATIENCE {
         if node.ended()?.is_some() {
             return Ok(None);
         }
-        if let Ok(client) = node.connect(Some(key.to_owned()), Duration::from_millis(700)).await {
+        if let Ok(client) = node.connect(Some(key.to_owned()), deadline).await {
             return Ok(Some(client.with_deadline(Duration::from_millis(1_500))));
         }
+        // What was sent before it listened is lost, and QUIC sends it again after a second.
+        deadline = (deadline * 5 / 4).min(LAST_TRY);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Err("the node neither serves nor ends".into())
@@ -442,7 +447,9 @@ async fn after(
         }
     }
     drop(client);
-    let code = node.terminate()?;
+    // A wait that holds no thread: other lives go on meanwhile.
+    node.signal("-TERM")?;
+    let code = node.until_ended(PATIENCE).await?;
     if code != Some(0) {
         faults.push(format!("the life behind ended with {code:?}"));
     }
