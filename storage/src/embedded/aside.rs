@@ -68,8 +68,8 @@ impl Embedded {
             damage,
         };
         let (mut entries, mut bytes, mut window) = (Entries::new(), 0, Window::default());
-        for spot in spots.iter().filter(|spot| !spot.is_aside()) {
-            let frame = match window.frame(self, tenant, spot) {
+        for (at, spot) in spots.iter().enumerate().filter(|(_, spot)| !spot.is_aside()) {
+            let frame = match window.frame(self, tenant, spots.get(at..).unwrap_or_default()) {
                 Ok(frame) => frame,
                 Err(error) => {
                     // Whoever loads the tenant finds the frame missing.
