@@ -178,9 +178,10 @@ impl Actor for Supervisor {
     ) -> Result<(), ActorProcessingErr> {
         match event {
             SupervisionEvent::ActorFailed(cell, error) => {
-                if let Some(tenant) = watch.actors.remove(&cell.get_id().pid()) {
-                    tracing::warn!(%tenant, error = %error, "a tenant's actor failed; reloading it");
-                    self.reload(tenant, &myself, watch);
+                let pid = cell.get_id().pid();
+                if let Some(tenant) = watch.actors.remove(&pid) {
+                    tracing::warn!(%tenant, error = %error, "a tenant's actor failed");
+                    self.reload((tenant, pid), &myself, watch);
                 }
             }
             SupervisionEvent::ActorTerminated(cell, ..) => {
@@ -263,14 +264,28 @@ impl Supervisor {
         Ok(())
     }
 
-    /// After a failure: the private state is gone, what is durable is read again. The old view stays
-    /// up meanwhile, because it shows durable facts only.
-    fn reload(&self, tenant: TenantId, myself: &ActorRef<SupervisorMessage>, watch: &mut Watch) {
+    /// After a failure of the tenant's own actor: the private state is gone, what is durable is read again. The old view
+    /// stays up meanwhile, because it shows durable facts only. One that was being put to sleep or closed is somebody
+    /// else's to wake, and may be loading by now.
+    fn reload(
+        &self,
+        (tenant, pid): (TenantId, u64),
+        myself: &ActorRef<SupervisorMessage>,
+        watch: &mut Watch,
+    ) {
         let Some(entry) = self.0.directory.entry(tenant) else { return };
-        *entry.actor.lock() = None;
-        entry.set_standing(Standing::Waking);
-        watch.wakes.push(tenant, Why::Asked);
-        self.load_next(myself, watch);
+        let own = {
+            let mut actor = entry.actor.lock();
+            let own = actor.as_ref().is_some_and(|actor| actor.pid() == pid);
+            if own {
+                *actor = None;
+            }
+            own
+        };
+        if own && entry.shift(Standing::Awake, Standing::Waking) {
+            watch.wakes.push(tenant, Why::Asked);
+            self.load_next(myself, watch);
+        }
     }
 
     fn tick(&self, myself: &ActorRef<SupervisorMessage>, watch: &mut Watch) {
