@@ -6,11 +6,15 @@ use node::{Act, Node, permit};
 use std::fmt::{Debug, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use tessera_client::Client;
+use std::time::Duration;
+use tessera_client::{Client, Config};
 use tessera_model::{CheckQuery, PermissionRef, Receipt, WorkspaceRef};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
+
+/// How long is tried what cannot be done: many times as long as a try takes.
+const LONG: Duration = Duration::from_secs(4);
 
 /// Keeps every span and event of the client as a line.
 #[derive(Clone, Default)]
@@ -78,7 +82,7 @@ async fn a_waking_tenant_is_no_warning() {
     assert!(lines.iter().any(|line| line.starts_with("DEBUG") && line.contains("waking")), "{lines:?}");
     assert!(!lines.iter().any(|line| line.starts_with("WARN") || line.contains("Fault {")), "{lines:?}");
     node.waking.store(usize::MAX, Ordering::SeqCst);
-    assert!(Client::connect(node.config()).await.is_err());
+    assert!(Client::connect(Config { deadline: LONG, ..node.config() }).await.is_err());
     let lines = collector.lines.lock().expect("no panic").clone();
     assert_eq!(lines.iter().filter(|line| line.starts_with("WARN")).count(), 1, "{lines:?}");
 }
@@ -104,7 +108,7 @@ async fn calls_and_connections_are_told() {
     };
     assert!(client.check(&query).await.expect("an answer").is_permit());
     let other = Node::start(|_, _| Act::Silence);
-    let wrong = tessera_client::Config { addresses: vec![other.address], ..node.config() };
+    let wrong = Config { addresses: vec![other.address], deadline: LONG, ..node.config() };
     assert!(Client::connect(wrong).await.is_err());
     let lines = collector.lines.lock().expect("no panic").clone();
     let has = |part: &str| lines.iter().any(|line| line.contains(part));
