@@ -4,12 +4,13 @@ use crate::spy;
 use crate::support;
 
 use spy::Spy;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 use support::{House, START_MS};
-use tessera_engine::{EngineConfig, HelloRefusal, Standing};
-use tessera_model::TenantId;
-use tessera_storage::{Memory, Store};
+use tessera_engine::{EngineConfig, HelloRefusal, Standing, SubmitError};
+use tessera_model::{Command, Name, TenantId};
+use tessera_storage::{Memory, StorageError, Store};
 
 /// Loads stand here until as many may pass.
 #[derive(Default)]
@@ -98,4 +99,64 @@ async fn who_is_asked_for_is_loaded_next() {
         loaded.dedup();
         assert_eq!(loaded.len(), tenants.len());
     }
+}
+
+/// PROPERTY: an actor that fails while its tenant is being put to sleep is loaded by nobody until somebody asks, and
+/// then once. METHOD: a commit that hangs while the idle tenant is laid down, and then fails.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn what_fails_falling_asleep_is_loaded_once() {
+    let (armed, hangs) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (gate, loads) = (Arc::new(Gate::default()), Arc::new(AtomicUsize::new(0)));
+    let (hanging, waits, counted) = (Arc::clone(&hangs), Arc::clone(&gate), Arc::clone(&loads));
+    let takes = Arc::clone(&armed);
+    let store: Arc<dyn Store> = Arc::new(Spy {
+        before_commit: Box::new(move |batch| {
+            if batch.tenant() == TenantId::SYSTEM || !takes.swap(false, Ordering::SeqCst) {
+                return None;
+            }
+            hanging.store(true, Ordering::SeqCst);
+            waits.pass();
+            Some(StorageError::LaneStopped)
+        }),
+        after_load: Box::new(move |tenant| {
+            counted.fetch_add(usize::from(tenant != TenantId::SYSTEM), Ordering::SeqCst);
+        }),
+        ..Spy::plain(Arc::new(Memory::new(1 << 20)))
+    });
+    let config =
+        EngineConfig { idle_sleep_ms: 1_000, checkpoint_every_ms: u64::MAX, ..EngineConfig::default() };
+    let house = House::configured(store, START_MS, config).await;
+    let operator = house.operator().await;
+    let tenant = house.tenant(&operator, "acme").await;
+    assert!(house.engine.checkpoint().await);
+    let before = loads.load(Ordering::SeqCst);
+    armed.store(true, Ordering::SeqCst);
+    let (engine, admin) = (house.engine.clone(), tenant.admin.clone());
+    let name = Name::new("orders.read").expect("a name");
+    let command = Command::RegisterPermission { name };
+    let lost = tokio::spawn(async move { engine.submit(&admin, engine.command_id(), command).await });
+    until(|| hangs.load(Ordering::SeqCst)).await;
+    house.pass(5_000);
+    let entry = Arc::clone(&tenant.admin.entry);
+    until(|| entry.standing() == Standing::Leaving).await;
+    gate.open(1);
+    assert_eq!(lost.await.expect("no panic").err(), Some(SubmitError::Unknown));
+    until(|| entry.standing() == Standing::Asleep).await;
+    // Whoever would load it has heard of the failure by now.
+    assert!(house.engine.checkpoint().await);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!((loads.load(Ordering::SeqCst) - before, entry.standing()), (0, Standing::Asleep));
+    house.bind(&tenant.admin_key).await;
+    assert_eq!((loads.load(Ordering::SeqCst) - before, entry.standing()), (1, Standing::Awake));
+}
+
+/// Waits until something is so.
+async fn until(so: impl Fn() -> bool) {
+    for _ in 0..3_000 {
+        if so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it never was so");
 }
