@@ -124,12 +124,9 @@ impl Engine {
             device,
         };
         let opened = submit::submit(&self.house, entry, self.ordered(caller, id, command)).await;
-        attempt.was_no_failure(&view, self.now());
-        match opened {
+        match self.unless_it_waits((entry, &view), &attempt, opened).await {
             // What the proof was made from changed meanwhile: the same answer as a wrong password.
             Err(SubmitError::Refused(Refusal::Changed)) => Err(Refusal::SignInFailed.into()),
-            // Others failed while this one was verified.
-            Err(SubmitError::Refused(Refusal::TooManyFailures)) => Err(self.wait(&view, &key)),
             Ok(done) => {
                 if proven.needs_rehash {
                     self.rehash(entry, proven, password);
@@ -164,7 +161,22 @@ impl Engine {
         SubmitError::Wait { refusal: Refusal::TooManyFailures, retry_ms }
     }
 
-    /// A proof that failed: counted, durably, before anybody is told.
+    /// What came of a command with a right proof. Where others failed so often while it was made that it has to wait, it
+    /// is counted and answered as a wrong one is: which of many tries was the right one is told to nobody.
+    async fn unless_it_waits(
+        &self,
+        (entry, view): (&Arc<Entry>, &View),
+        attempt: &Attempt,
+        done: Result<Done, SubmitError>,
+    ) -> Result<Done, SubmitError> {
+        if let Err(SubmitError::Refused(Refusal::TooManyFailures)) = done {
+            return Err(self.failed(entry, view, attempt, Refusal::SignInFailed.into()).await);
+        }
+        attempt.was_no_failure(view, self.now());
+        done
+    }
+
+    /// A proof that failed: counted, durably, before anybody is told. It is told to wait where it would be with a right one.
     async fn failed(
         &self,
         entry: &Arc<Entry>,
@@ -181,6 +193,7 @@ impl Engine {
         let ordered = self.ordered(Caller::Node, self.command_id(), command);
         match submit::submit(&self.house, entry, ordered).await {
             Ok(_) => error,
+            Err(SubmitError::Refused(Refusal::TooManyFailures)) => self.wait(view, &attempt.key),
             Err(uncounted) => uncounted,
         }
     }
@@ -210,10 +223,16 @@ impl Engine {
             Ok(proven) => proven,
             Err(error) => return Err(self.failed(&bound.entry, &view, &attempt, error).await),
         };
-        attempt.was_no_failure(&view, self.now());
-        let password = self.hash(bound.entry.tenant, &root.settings, new).await?;
+        let password = match self.hash(bound.entry.tenant, &root.settings, new).await {
+            Ok(password) => password,
+            Err(error) => {
+                attempt.was_no_failure(&view, self.now());
+                return Err(error);
+            }
+        };
         let command = Command::ChangePassword { subject: bound.subject, password, proven: proven.cut_off };
-        self.submit(bound, id, command).await
+        let changed = self.submit(bound, id, command).await;
+        self.unless_it_waits((&bound.entry, &view), &attempt, changed).await
     }
 
     /// What a change of one's own password under this id came to, if there was one.

@@ -229,3 +229,30 @@ async fn numbers_are_not_given_again() {
     let paris = again.submit(&admin, make("paris")).await.made.number.expect("a number");
     assert!(paris > berlin, "{paris} after {berlin}");
 }
+
+/// PROPERTY: the number of a client that is gone is not given to another one, after another start too: keys that name
+/// it would open sessions as the other.
+#[tokio::test]
+async fn clients_numbers_are_not_given_again() {
+    let (house, tenant, _) = House::with_ann().await;
+    let make = |text: &str| Command::CreateClient {
+        name: name(text),
+        terms: tessera_model::refresh::ClientTerms::default(),
+    };
+    let mut last = 0;
+    let (mut house, mut admin) = (house, tenant.admin.clone());
+    for round in 0..4 {
+        let number = house.submit(&admin, make("phone")).await.made.number.expect("a number");
+        assert!(number > last, "{number} after {last}");
+        last = number;
+        if round == 2 {
+            assert!(house.engine.checkpoint().await, "before it is gone, too");
+        }
+        house.submit(&admin, Command::DeleteClient { name: name("phone") }).await;
+        if round > 0 {
+            assert!(house.engine.checkpoint().await);
+        }
+        house = House::over(Arc::clone(&house.store), START_MS).await;
+        admin = house.bind(&tenant.admin_key).await;
+    }
+}

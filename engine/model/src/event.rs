@@ -295,6 +295,15 @@ pub enum Event {
         /// The id of groups.
         group: u32,
     },
+    /// The same of what may go without a trace of its number.
+    NumbersKept {
+        /// The index of clients: keys name them.
+        client: u32,
+        /// The number of devices.
+        device: u32,
+        /// The number of requests.
+        request: u32,
+    },
     /// The device's record is this.
     DeviceChanged(DeviceRecord),
     /// The device is gone without a trace: its subject was deleted, or it was revoked long ago.

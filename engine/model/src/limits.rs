@@ -171,6 +171,9 @@ pub const REFRESH_KEYS_MAX: u32 = 255;
 pub const EVICTED_MAX: usize = 255;
 /// LIMIT: restrictions (distinct key masks) of a tenant. At 128 B each 8 MiB.
 pub const RESTRICTIONS_MAX: u32 = 65_536;
+/// LIMIT: restrictions of a tenant from which on keys narrow themselves to new ones no more: the others are kept for
+/// whoever may make keys.
+pub const RESTRICTIONS_NARROWED_MAX: u32 = 32_768;
 /// LIMIT: devices of one subject that may be used; as many revoked ones are remembered.
 pub const DEVICES_PER_SUBJECT_MAX: usize = 32;
 /// LIMIT: how long a device may take to sign a challenge, s: two minutes, in which a person may be asked to allow it.

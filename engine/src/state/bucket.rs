@@ -3,7 +3,7 @@
 use super::placement::Placements;
 use super::policy::share_of;
 use super::relation::model_bucket;
-use super::{State, command_id};
+use super::{Next, State, command_id};
 use tessera_model::grant_condition::Grantee;
 use tessera_model::limits::{BUCKET_PLACES, POLICY_VERSIONS_MAX, RELATION_MODELS_MAX};
 use tessera_model::policy::EntityRecord;
@@ -98,6 +98,7 @@ pub(super) fn of(event: &Event) -> Option<(BucketKind, u32)> {
         | Event::RefreshKeyMade { .. }
         | Event::NumbersSkipped { .. }
         | Event::NamesSkipped { .. }
+        | Event::NumbersKept { .. }
         | Event::PersonalRoleChanged { .. }
         | Event::TenantLeaving { .. }
         | Event::TenantStays
@@ -322,6 +323,8 @@ impl State {
         events.extend(self.moving_events());
         events.push(Event::PersonalRoleChanged { role: self.root.personal_role });
         events.push(Event::NamesSkipped { role: self.next.role, group: self.next.group });
+        let Next { client, device, request, .. } = self.next;
+        events.push(Event::NumbersKept { client, device, request });
         events.extend(self.last_invitation());
         // The one that handles are made by comes last.
         let current = self.root.refresh_key;

@@ -126,6 +126,7 @@ impl State {
 
     pub(super) fn apply_client_removed(&mut self, index: ClientIndex) {
         self.next.client = self.next.client.max(index.0 + 1);
+        self.keep_given();
         if let Some(record) = self.root.clients.get(&index) {
             let name = record.name.clone();
             self.root.client_names.remove_mut(&name);

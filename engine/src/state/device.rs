@@ -219,6 +219,8 @@ impl State {
     }
 
     pub(super) fn apply_device_removed(&mut self, place: (SubjectIndex, u32)) {
+        self.next.device = self.next.device.max(place.1.saturating_add(1));
+        self.keep_given();
         if let Some(id) = self.root.devices.get(&place).map(|record| record.id) {
             self.root.device_ids.remove_mut(&id);
             self.root.devices.remove_mut(&place);

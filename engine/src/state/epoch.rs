@@ -1,7 +1,9 @@
 //! A new epoch of a history, after a restore: nobody knows what happened between the backup and now.
 
 use super::{Decided, State};
-use tessera_model::limits::{GROUPS_MAX, PERMISSIONS_MAX, ROLES_MAX, SUBJECTS_MAX, WORKSPACES_MAX};
+use tessera_model::limits::{
+    CLIENTS_MAX, GROUPS_MAX, PERMISSIONS_MAX, ROLES_MAX, SUBJECTS_MAX, WORKSPACES_MAX,
+};
 use tessera_model::{Event, Generation, Place, Refusal, SubjectIndex};
 use tessera_storage::BucketKind;
 
@@ -14,7 +16,7 @@ const PERMISSIONS_SKIPPED: u32 = 1 << 8;
 /// LIMIT: workspaces that may have been made since a backup: a 256th of all that a tenant may have.
 const WORKSPACES_SKIPPED: u32 = 1 << 12;
 
-/// LIMIT: roles, and groups, that may have been made since a backup: a 256th of all roles that a tenant may have.
+/// LIMIT: roles, groups, and clients, that may have been made since a backup: a 256th of all roles that a tenant may have.
 const NAMES_SKIPPED: u32 = 1 << 8;
 
 impl State {
@@ -32,8 +34,14 @@ impl State {
             role: skip(self.next.role, NAMES_SKIPPED, ROLES_MAX),
             group: skip(self.next.group, NAMES_SKIPPED, GROUPS_MAX),
         };
+        // Devices and requests have public ids, by which alone they are known outside.
+        let kept = Event::NumbersKept {
+            client: skip(self.next.client, NAMES_SKIPPED, CLIENTS_MAX),
+            device: self.next.device,
+            request: self.next.request,
+        };
         let ended = self.cut(SubjectIndex(0), (Place(0), Generation(0)))?;
-        Ok(Decided { events: vec![skipped, names, ended], ..Decided::default() })
+        Ok(Decided { events: vec![skipped, names, kept, ended], ..Decided::default() })
     }
 
     pub(super) fn apply_skipped(&mut self, tenant: u64, (subject, permission, workspace): (u32, u32, u32)) {
@@ -49,11 +57,22 @@ impl State {
         self.next.group = self.next.group.max(group);
     }
 
+    pub(super) fn apply_kept(&mut self, client: u32, device: u32, request: u32) {
+        self.next.client = self.next.client.max(client);
+        self.next.device = self.next.device.max(device);
+        self.next.request = self.next.request.max(request);
+    }
+
+    /// Has the numbers that were given written with what there is once: the last of them goes without a trace.
+    pub(super) fn keep_given(&mut self) {
+        self.dirty.insert((BucketKind::Names, 0));
+    }
+
     /// Keeps how far numbers were given out where the last one goes without a trace: callers ask by them, and would
     /// be answered for something else.
     pub(super) fn keep_numbers(&mut self) {
         let next = self.next;
         self.apply_skipped(next.tenant, (next.subject, next.permission, next.workspace));
-        self.dirty.insert((BucketKind::Names, 0));
+        self.keep_given();
     }
 }

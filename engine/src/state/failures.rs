@@ -31,12 +31,15 @@ pub(crate) fn wait(count: u32, settings: &Settings, now: UnixMillis) -> Deadline
 }
 
 impl State {
+    /// Counts a failure of an identifier; refused besides, where it waits already.
     pub(super) fn count_failure(&self, key: [u8; 16], now: UnixMillis) -> Result<Decided, Refusal> {
         let held = self.root.failures.get(&key);
         let count = held.map_or(0, |record| record.count).saturating_add(1);
         let until = wait(count, &self.root.settings, now);
         let counted = FailureRecord { subject: self.whose(&key), key, count, at: now.to_deadline(), until };
         let mut decided = Decided::of(Event::FailuresCounted(counted));
+        // What was tried beside those that made it wait is counted, and told what a right one would be.
+        decided.refusal = self.may_try(&key, now).err();
         if held.is_none() && self.ranked.len() >= FAILURES_MAX {
             decided.events.extend(self.ranked.first().map(|(_, _, key)| self.forgotten(*key)));
         }

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use tessera_model::command::Entropy;
 use tessera_model::limits::{
-    KEY_DESCRIPTION_BYTES_MAX, KEY_OVERLAP_S_MAX, KEY_TTL_S_MAX, NETWORKS_MAX, PATTERNS_MAX, RESTRICTIONS_MAX,
+    KEY_DESCRIPTION_BYTES_MAX, KEY_OVERLAP_S_MAX, KEY_TTL_S_MAX, NETWORKS_MAX, PATTERNS_MAX,
+    RESTRICTIONS_MAX, RESTRICTIONS_NARROWED_MAX,
 };
 use tessera_model::record::RestrictionRecord;
 use tessera_model::refresh::EndReason;
@@ -201,6 +202,9 @@ impl State {
             return Err(Refusal::BeyondCreator);
         }
         let (restriction, mut events) = self.restriction(&patterns)?;
+        if !events.is_empty() && !self.may_order(caller, "tessera.admin.keys", now) {
+            self.narrowed_anew()?;
+        }
         // A key whose client was deleted opens nothing, and neither would its successor.
         let client = self.positions.read(place.0).client;
         if client != ClientIndex(0) && !self.root.clients.contains_key(&client) {
@@ -222,6 +226,18 @@ impl State {
             rows.push(Row::description(old.subject, key, description));
         }
         Ok(Decided { events, rows, made, ..Decided::default() })
+    }
+
+    /// Refuses one more restriction to whoever may only narrow its own: numbers come back when the tenant sleeps, and
+    /// nobody may use up what administrators make keys with.
+    fn narrowed_anew(&self) -> Result<(), Refusal> {
+        let bound = RESTRICTIONS_NARROWED_MAX;
+        let there = u64::try_from(self.root.restrictions.size()).unwrap_or(u64::MAX);
+        if there >= u64::from(bound) {
+            Err(Refusal::LimitReached(Limit::Restrictions.at(bound.into())))
+        } else {
+            Ok(())
+        }
     }
 
     /// The restriction of sorted patterns: one that exists, or a new one. Empty patterns restrict nothing.
@@ -353,5 +369,26 @@ impl State {
             self.restriction_of.remove(&patterns);
         }
         self.root.restrictions.remove_mut(&id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tessera_model::{CellId, TenantId};
+
+    /// PROPERTY: whoever may only narrow its own key makes no restriction any more where half of them are taken;
+    /// whoever makes keys does.
+    #[test]
+    fn half_of_the_restrictions_are_for_who_makes_keys() {
+        let mut state = State::new(TenantId(1), CellId(0));
+        let patterns = |id: u32| vec![Pattern::new(&format!("orders.p{id}")).expect("a pattern")];
+        for id in 1..=RESTRICTIONS_NARROWED_MAX {
+            assert_eq!(state.narrowed_anew(), Ok(()));
+            state.apply_restriction(&RestrictionRecord { id: RestrictionId(id), patterns: patterns(id) });
+        }
+        let bound = Limit::Restrictions.at(RESTRICTIONS_NARROWED_MAX.into());
+        assert_eq!(state.narrowed_anew(), Err(Refusal::LimitReached(bound)));
+        assert!(state.restriction(&patterns(0)).is_ok());
     }
 }

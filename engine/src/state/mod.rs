@@ -238,7 +238,7 @@ impl State {
             }
             Command::RemoveIdentifier { subject, hash } => self.remove_identifier(*subject, *hash),
             Command::ChangePassword { subject, password, proven } => {
-                self.change_password(*subject, password, *proven, caller)
+                self.change_password(*subject, password, *proven, (caller, now))
             }
             Command::ResetPassword { subject, until, clear } => {
                 self.reset_password(*subject, (*until, *clear), caller, entropy, now)
@@ -430,6 +430,7 @@ impl State {
             | Event::RefreshKeyDropped { .. }
             | Event::NumbersSkipped { .. }
             | Event::NamesSkipped { .. }
+            | Event::NumbersKept { .. }
             | Event::RelationModelChanged(_)
             | Event::RelationWritten(_)
             | Event::RelationRemoved { .. }
@@ -519,6 +520,7 @@ impl State {
                 self.apply_skipped(*tenant, (*subject, *permission, *workspace));
             }
             Event::NamesSkipped { role, group } => self.apply_names_skipped(*role, *group),
+            Event::NumbersKept { client, device, request } => self.apply_kept(*client, *device, *request),
             Event::RelationModelChanged(record) => self.apply_relation_model(record),
             Event::RelationWritten(record) => self.apply_relation(record),
             Event::RelationRemoved { object, relation, subject } => {

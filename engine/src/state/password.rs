@@ -4,7 +4,7 @@
 //! INVARIANT: whatever replaces a password raises the subject's cut-off, so that a proof made from the old
 //! one is refused, and ends a one-time secret that was offered.
 
-use super::{Decided, Made, State};
+use super::{Decided, Made, State, own_key};
 use tessera_crypto::compare::equal_arrays;
 use tessera_model::command::Entropy;
 use tessera_model::limits::SET_UP_TTL_S_MAX;
@@ -27,7 +27,7 @@ impl State {
         id: PublicId,
         password: &Private,
         proven: u32,
-        caller: Caller,
+        (caller, now): (Caller, UnixMillis),
     ) -> Result<Decided, Refusal> {
         let record = self.known_subject(id)?;
         if password.is_empty() {
@@ -43,6 +43,8 @@ impl State {
         if subject != record.index {
             return Err(Refusal::Unauthorized);
         }
+        // Others may have failed while this proof was made.
+        self.may_try(&own_key(subject), now)?;
         self.replace_password(record, Some(password), (place, generation))
     }
 

@@ -244,6 +244,7 @@ impl State {
 
     pub(super) fn apply_request_removed(&mut self, number: u32) {
         self.next.request = self.next.request.max(number.saturating_add(1));
+        self.keep_given();
         if let Some((id, subject)) = self.root.requests.get(&number).map(|record| (record.id, record.subject))
         {
             self.root.request_ids.remove_mut(&id);

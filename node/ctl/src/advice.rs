@@ -9,8 +9,7 @@ pub(crate) const REDIRECT: &str =
 pub(crate) const CERTIFICATE: &str =
     "give the file of the certificate, or of its authority, with --ca, and the name in it with --server-name";
 pub(crate) const DEADLINE: &str = "try again, or give it more time with --timeout";
-pub(crate) const HELLO_REFUSED: &str =
-    "the key is wrong, revoked or expired, or it may not act on this tenant: look at --key-file and --tenant";
+pub(crate) const HELLO_REFUSED: &str = "the key is wrong, revoked or expired, it is bound to other networks, or it may not act on this tenant: look at --key-file and --tenant";
 pub(crate) const CLAIMED: &str =
     "use its operator's key: --key-file; when all are lost, stop the node and: tessera operator recover";
 pub(crate) const FAILED: &str = "the node could not do it; its log says why";

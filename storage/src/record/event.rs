@@ -146,6 +146,7 @@ events! {
     142 => PersonalRoleChanged { role };
     224 => SubjectErased { subject, at, done };
     250 => InvitationErased { number };
+    251 => NumbersKept { client, device, request };
     240 => TenantPlaced(record);
     244 => TenantLeaving { to, epoch, from };
     245 => TenantStays;

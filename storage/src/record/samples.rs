@@ -357,6 +357,7 @@ pub fn every_event() -> Vec<Event> {
         Event::TenantCopyGone,
         Event::TenantPlaced(Placement { tenant: TenantId(1), epoch: Epoch(2), cell: CellId(3) }),
         Event::NamesSkipped { role: 1, group: 2 },
+        Event::NumbersKept { client: 1, device: 2, request: 3 },
         Event::RefreshKeyMade { number: 1, at: Deadline(2) },
         Event::RefreshKeyDropped { number: 1 },
         Event::NumbersSkipped { tenant: 1, subject: 2, permission: 3, workspace: 4 },
