@@ -216,8 +216,7 @@ pub(crate) async fn import(link: &Link, import: Import) -> Result<Answer, CtlErr
     let mut sender = Sender { link, bar, sent: 0, rejected: Vec::new(), count: 0 };
     let (mut part, mut bytes, mut number): (Vec<Placed>, usize, u64) = (Vec::new(), 0, 0);
     if is_openfga(file) {
-        for (at, tuple) in (1_u64..).zip(tuples_of(file).map_err(unfit)?)
-        {
+        for (at, tuple) in (1_u64..).zip(tuples_of(file).map_err(unfit)?) {
             let what = shown(&tuple);
             match fits(tuple) {
                 Ok(tuple) => {
