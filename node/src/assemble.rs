@@ -184,7 +184,7 @@ async fn live(config: Config, walk: Option<Walk>) -> Result<(), FatalError> {
     };
     drop(known.set(node.clone()));
     if let (None, Some(secret)) = (&walk, &secret) {
-        offer::show(secret, &config.storage.dir, config.log.format);
+        offer::show(secret, &config);
     }
     phase.send_replace(Phase::Ready);
     notify::tell(State::Ready);

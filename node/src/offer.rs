@@ -2,9 +2,10 @@
 //!
 //! `tessera operator claim` turns it into an operator's key. The engine keeps only its tag.
 
-use crate::config::LogFormat;
+use crate::config::{Config, LogFormat};
 use crate::exit::FatalError;
 use crate::tls::write_new;
+use crate::welcome;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -96,10 +97,10 @@ fn draw(entropy: &impl Entropy) -> String {
 
 /// Shows the secret once, on standard error and never in the log, whose lines travel further. Where
 /// standard error is a log for programs, the secret stands in its file alone.
-pub(crate) fn show(secret: &str, folder: &Path, format: LogFormat) {
-    if format == LogFormat::Json {
-        let (file, claim) =
-            (folder.join(FILE), format!("tessera operator claim --profile {}", folder.display()));
+pub(crate) fn show(secret: &str, config: &Config) {
+    let (folder, claim) = (&config.storage.dir, welcome::claim(config));
+    if config.log.format == LogFormat::Json {
+        let file = folder.join(FILE);
         tracing::warn!(
             file = %file.display(),
             claim,
@@ -108,9 +109,8 @@ pub(crate) fn show(secret: &str, folder: &Path, format: LogFormat) {
         return;
     }
     let text = format!(
-        "\nThis node has no operator yet. One-time secret (30 minutes, one use; also in {}):\n\n    {secret}\n\nTurn it into an operator's key: tessera operator claim --profile {}\n\n",
+        "\nThis node has no operator yet. One-time secret (30 minutes, one use; also in {}):\n\n    {secret}\n\nTurn it into an operator's key: {claim}\n\n",
         folder.join(FILE).display(),
-        folder.display(),
     );
     // A closed standard error leaves the file.
     drop(std::io::stderr().write_all(text.as_bytes()));

@@ -6,6 +6,7 @@ use crate::exit::FatalError;
 use crate::offer;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use tessera_accept::Named;
 use tessera_ctl::{Demo, PROFILE_FILE, Profile};
 use tessera_model::Private;
 
@@ -21,8 +22,37 @@ fn address(config: &Config) -> SocketAddr {
     address
 }
 
+/// What the configured certificate says of itself; none where the node makes its own.
+fn configured(config: &Config) -> Option<Named> {
+    let file = &config.quic.certificate_file;
+    if file.as_os_str().is_empty() {
+        return None;
+    }
+    std::fs::read(file).ok().and_then(|chain| Named::of_chain(&chain))
+}
+
+/// The name that callers look for in the certificate.
 fn server_name(config: &Config) -> String {
-    config.quic.names.first().cloned().unwrap_or_else(|| "localhost".to_owned())
+    let named = configured(config).and_then(|named| named.name);
+    let named = named.or_else(|| config.quic.names.first().cloned());
+    named.unwrap_or_else(|| "localhost".to_owned())
+}
+
+/// The file that whoever trusts this node needs; none where it is an authority's, which the node does not know.
+fn authority(config: &Config) -> Option<PathBuf> {
+    let file = &config.quic.certificate_file;
+    if file.as_os_str().is_empty() {
+        return Some(PathBuf::from("certificate.pem"));
+    }
+    // The profile's files stand beside it, unless they are named whole.
+    let whole = || std::path::absolute(file).unwrap_or_else(|_| file.clone());
+    configured(config).filter(|named| named.is_own_authority).map(|_| whole())
+}
+
+/// The command that turns the one-time secret into a key.
+pub(crate) fn claim(config: &Config) -> String {
+    let authority = if authority(config).is_some() { "" } else { " --ca AUTHORITY.pem" };
+    format!("tessera operator claim --profile {}{authority}", config.storage.dir.display())
 }
 
 /// Writes the profile that makes `--profile DATA_DIRECTORY` enough for the commands.
@@ -30,11 +60,10 @@ fn server_name(config: &Config) -> String {
 /// # Errors
 /// When it cannot be written.
 pub(crate) fn write_profile(config: &Config, claimable: bool) -> Result<(), FatalError> {
-    let own = config.quic.certificate_file.as_os_str().is_empty();
     let profile = Profile {
         address: Some(address(config).to_string()),
         server_name: Some(server_name(config)),
-        ca: own.then(|| PathBuf::from("certificate.pem")),
+        ca: authority(config),
         secret_file: claimable.then(|| PathBuf::from(offer::FILE)),
         ..Profile::default()
     };
@@ -68,4 +97,36 @@ pub(crate) async fn walk(
     // The walk has used the secret; what is left of it would only mislead.
     drop(std::fs::remove_file(config.storage.dir.join(offer::FILE)));
     write_profile(config, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: the profile beside the data is enough with the node's own certificate and with one that signed itself;
+    /// of another one's authority the command says that its file is needed.
+    #[test]
+    fn the_profile_knows_the_certificate() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut config = Config::development(folder.path());
+        let read = |config: &Config| {
+            write_profile(config, true).expect("written");
+            Profile::read(folder.path()).expect("read")
+        };
+        assert_eq!(read(&config).ca, Some(folder.path().join("certificate.pem")));
+        let made = rcgen::generate_simple_self_signed(vec!["id.example.org".to_owned()]).expect("made");
+        let (file, pem) = (folder.path().join("node.pem"), made.cert.pem());
+        config.quic.certificate_file = file.clone();
+        std::fs::write(&file, &pem).expect("a file");
+        let profile = read(&config);
+        assert_eq!(
+            (profile.ca, profile.server_name.as_deref()),
+            (Some(file.clone()), Some("id.example.org"))
+        );
+        assert!(!claim(&config).contains("--ca"));
+        std::fs::write(&file, format!("{pem}{pem}")).expect("a file");
+        let profile = read(&config);
+        assert_eq!((profile.ca, profile.server_name.as_deref()), (None, Some("id.example.org")));
+        assert!(claim(&config).ends_with(" --ca AUTHORITY.pem"), "{}", claim(&config));
+    }
 }

@@ -31,6 +31,13 @@ impl HandleFrom {
     pub(crate) fn place(&self) -> Result<Place, CtlError> {
         let file = self.handle_file.as_ref().filter(|path| *path != std::path::Path::new("-"));
         match file.filter(|_| self.handle.is_none()) {
+            // A pipe is no place to keep anything, and a link stays one.
+            Some(path) if path.exists() => {
+                match std::fs::canonicalize(path).ok().filter(|real| real.is_file()) {
+                    Some(real) => Ok(Place(Some((path.clone(), Kept::open(&real)?)))),
+                    None => Ok(Place(None)),
+                }
+            }
             Some(path) => Ok(Place(Some((path.clone(), Kept::open(path)?)))),
             None => Ok(Place(None)),
         }

@@ -3,12 +3,12 @@
 use std::io::{BufRead, Read as _};
 
 /// Why a line is no text.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum NoText {
     /// It has more bytes than a line may have.
     Long,
-    /// It is not UTF-8.
-    Coded,
+    /// It is not UTF-8: its bytes.
+    Coded(Vec<u8>),
 }
 
 /// The next line, with how many bytes it has, its end included; none behind the last one. Of an over-long line no
@@ -34,7 +34,7 @@ pub(crate) fn next(
     let text = if whole > most as u64 {
         Err(NoText::Long)
     } else {
-        String::from_utf8(bytes).map_err(|_| NoText::Coded)
+        String::from_utf8(bytes).map_err(|error| NoText::Coded(error.into_bytes()))
     };
     Ok(Some((whole, text)))
 }
@@ -58,7 +58,7 @@ mod tests {
             [
                 (2, good("a")),
                 (101, Err(NoText::Long)),
-                (2, Err(NoText::Coded)),
+                (2, Err(NoText::Coded(b"\xff\n".to_vec()))),
                 (8, good("yyyyyyy")),
                 (9, Err(NoText::Long)),
                 (3, good("end")),

@@ -23,7 +23,7 @@ pub(crate) enum OperatorVerb {
     Claim(Claim),
     /// Make a new key for yourself, keep it in place of the old one, try it, and revoke the old one.
     #[command(
-        after_help = "Examples:\n  tessera operator rotate\n  tessera operator rotate --overlap 10m --key-file operator.key\n\nWith --overlap both keys are alive for a while: time to bring the new one to where else it is used."
+        after_help = "Examples:\n  tessera operator rotate\n  tessera operator rotate --overlap 10m --key-file operator.key\n  tessera operator rotate --credentials next.key\n\nA file that is there and holds something else than this key is left alone, unless --replace is given.\nWith --overlap both keys are alive for a while: time to bring the new one to where else it is used."
     )]
     Rotate(RotateOwn),
     /// List the operators: whoever may do everything in the system tenant.
@@ -94,11 +94,7 @@ impl Claim {
     async fn run(self, reach: &Reach) -> Result<Answer, CtlError> {
         let profile = reach.profile()?;
         let (file, personal) = self.file(&profile)?;
-        if file.exists() && !self.replace {
-            return Err(CtlError::usage(format!("{} holds a key already", file.display()))
-                .advise("name another file with --credentials, or add --replace"));
-        }
-        let kept = Kept::open(&file)?;
+        let kept = Kept::open(&secret::target(&file, None, self.replace)?)?;
         let secret = self.secret(&profile)?;
         let mut settled = reach.settle().await?;
         settled.config.credential = None;

@@ -61,7 +61,7 @@ fn questions_of(
         let wrong = |what: &str| CtlError::usage(format!("line {number}: {what}"));
         let text = text.map_err(|why| match why {
             NoText::Long => wrong(&format!("more than {LINE_BYTES_MAX} bytes")),
-            NoText::Coded => wrong("not UTF-8"),
+            NoText::Coded(_) => wrong("not UTF-8"),
         })?;
         let Some(one) = question(number, &text)? else { continue };
         if !is_correlation(&one.id) {

@@ -8,7 +8,7 @@ use crate::lines::{self, NoText};
 use crate::link::Link;
 use crate::relation_ask::record;
 use crate::relation_more::is_about_a_tuple;
-use crate::store::tuples_of;
+use crate::store::{StoreError, tuples_of};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 use std::io::{ErrorKind, Write as _};
@@ -168,7 +168,7 @@ fn deadline(value: &Value) -> Option<Deadline> {
 fn no_text(why: NoText) -> String {
     match why {
         NoText::Long => format!("has more than {LINE_BYTES_MAX} bytes"),
-        NoText::Coded => "is not UTF-8".to_owned(),
+        NoText::Coded(_) => "is not UTF-8".to_owned(),
     }
 }
 
@@ -176,11 +176,20 @@ fn is_openfga(file: &Path) -> bool {
     file.extension().is_some_and(|ext| ext == "yaml" || ext == "yml" || ext == "json")
 }
 
+/// A file that cannot be read is that, whatever its form; what stands in it wrongly is a mistake.
+fn unfit(error: StoreError) -> CtlError {
+    if error.unreadable {
+        let told = std::io::Error::other(error.what);
+        return CtlError::file("reading", &error.file, &told);
+    }
+    CtlError::usage(error.to_string())
+}
+
 /// The tuples of a file that is read as a whole: a list of `OpenFGA`'s, or one object a line. What does not read is told
 /// with its line, and nothing is taken then.
 pub(crate) fn tuples_in(file: &Path) -> Result<Vec<RelationRecord>, CtlError> {
     if is_openfga(file) {
-        return tuples_of(file).map_err(|error| CtlError::usage(error.to_string()));
+        return tuples_of(file).map_err(unfit);
     }
     let failed = |error: std::io::Error| CtlError::file("reading", file, &error);
     let mut reader = std::io::BufReader::new(std::fs::File::open(file).map_err(failed)?);
@@ -207,8 +216,7 @@ pub(crate) async fn import(link: &Link, import: Import) -> Result<Answer, CtlErr
     let mut sender = Sender { link, bar, sent: 0, rejected: Vec::new(), count: 0 };
     let (mut part, mut bytes, mut number): (Vec<Placed>, usize, u64) = (Vec::new(), 0, 0);
     if is_openfga(file) {
-        for (at, tuple) in (1_u64..).zip(tuples_of(file).map_err(|error| CtlError::usage(error.to_string()))?)
-        {
+        for (at, tuple) in (1_u64..).zip(tuples_of(file).map_err(unfit)?) {
             let what = shown(&tuple);
             match fits(tuple) {
                 Ok(tuple) => {
@@ -412,6 +420,15 @@ mod tests {
         ] {
             let told = read(bad).expect_err(bad);
             assert!(told.contains(why), "{bad}: {told}");
+        }
+    }
+
+    /// PROPERTY: a file that is not there has one exit code in every form.
+    #[test]
+    fn missing_files_are_unavailable() {
+        for name in ["none.yaml", "none.json", "none.ndjson"] {
+            let error = tuples_in(&Path::new("/nowhere").join(name)).expect_err("missing");
+            assert_eq!(error.exit(), crate::error::UNAVAILABLE, "{error}");
         }
     }
 }

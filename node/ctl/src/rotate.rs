@@ -8,7 +8,7 @@ use crate::reach::{self, Reach};
 use crate::secret::{self, Kept};
 use crate::session::opened;
 use crate::when::{self, When};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tessera_client::wire::{KeyRow, Made, Request};
 use tessera_model::{Deadline, Network, Pattern, PublicId};
@@ -47,6 +47,9 @@ pub(crate) struct RotateOwn {
     /// Where to keep the new key; without it, in place of the old one.
     #[arg(long, value_name = "FILE")]
     credentials: Option<PathBuf>,
+    /// Replace what that file holds; the file of the key in use is replaced without it.
+    #[arg(long)]
+    replace: bool,
 }
 
 async fn row_of(link: &Link, key: PublicId) -> Result<KeyRow, CtlError> {
@@ -69,6 +72,26 @@ async fn succeed(link: &Link, old: &KeyRow, expires: Deadline) -> Result<Made, C
         networks: old.networks.clone(),
     };
     link.order(&request).await
+}
+
+/// Whether both are one file, behind links.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    real(one).is_some_and(|one| real(other) == Some(one))
+}
+
+/// What the next command would ask with: not the key that was made.
+fn still_read(used: Option<&Path>, file: &Path) -> String {
+    let (file, old) = (file.display(), "holds the old key, which opens nothing any more");
+    match used {
+        Some(used) => {
+            let used = used.display();
+            format!(
+                "{used} {old}: give --key-file {file}, name {file} in the profile, or put it in its place."
+            )
+        }
+        None => format!("What the key was read from (--key, TESSERA_KEY) {old}: give --key-file {file}."),
+    }
 }
 
 impl RotateKey {
@@ -97,40 +120,57 @@ impl RotateOwn {
             CtlError::usage("no key is given")
                 .advise("give the operator's key: --key-file FILE, or a profile")
         })?;
-        let named = self.credentials.clone().or_else(|| reach.key_path(&settled.profile));
-        let file = named.ok_or_else(|| {
+        let used = reach.key_path(&settled.profile);
+        let file = self.credentials.clone().or_else(|| used.clone()).ok_or_else(|| {
             CtlError::usage("the key is in no file")
                 .advise("name one for the new key with --credentials FILE")
         })?;
-        let kept = Kept::open(&file)?;
+        let real = secret::target(&file, used.as_deref(), self.replace)?;
+        let own = used.as_deref().is_some_and(|used| is_same(used, &real));
+        let kept = Kept::open(&real)?;
         let link = Link::open(settled.clone(), None).await?;
         let done = self.hand_over(&link, kept, &file).await;
         link.close().await;
         let (answer, old) = done?;
         let mut fresh = settled;
-        fresh.config.credential = Some(secret::file(&file)?);
+        fresh.config.credential = Some(secret::file(&real)?);
         // Tried before the old one ends: what does not open anything must not be the only key.
         let link = match Link::open(fresh, None).await {
             Ok(link) => link,
-            Err(error) => {
-                Kept::open(&file)?.keep(&before)?;
+            Err(error) if own => {
+                Kept::open(&real)?.keep(&before)?;
                 return Err(error.advise("the new key opens nothing; the old one is back in its file"));
             }
+            Err(error) => {
+                let told =
+                    format!("{} holds the new key, which opens nothing; the old one stays", file.display());
+                return Err(error.advise(told));
+            }
         };
-        tokio::time::sleep(self.overlap).await;
+        self.wait(&file, old).await;
         let revoked = link.order(&Request::RevokeKey { key: old }).await;
         link.close().await;
         let made = revoked?;
-        Ok(answer.line(format!("The old key {old} is revoked.")).with("revoked", old.to_string()).made(&made))
+        let answer = answer.line(format!("The old key {old} is revoked."));
+        let answer = if own { answer } else { answer.line(still_read(used.as_deref(), &file)) };
+        Ok(answer.with("revoked", old.to_string()).made(&made))
+    }
+
+    /// Leaves time with both keys alive. Where they are is told before: whoever ends the command here keeps both.
+    async fn wait(&self, file: &Path, old: PublicId) {
+        if self.overlap.is_zero() {
+            return;
+        }
+        crate::output::tell(&format!(
+            "{} holds the new key. The old one is revoked in {} s; a command that is ended before leaves both alive: tessera key revoke {old} --tenant system",
+            file.display(),
+            self.overlap.as_secs(),
+        ));
+        tokio::time::sleep(self.overlap).await;
     }
 
     /// Makes the new key and keeps it; gives the id of the old one.
-    async fn hand_over(
-        &self,
-        link: &Link,
-        kept: Kept,
-        file: &std::path::Path,
-    ) -> Result<(Answer, PublicId), CtlError> {
+    async fn hand_over(&self, link: &Link, kept: Kept, file: &Path) -> Result<(Answer, PublicId), CtlError> {
         let bound = link.client.hello().bound;
         let (_, old) = bound.ok_or_else(|| CtlError::unexpected("the node bound the key to nobody"))?;
         let row =

@@ -129,6 +129,31 @@ pub(crate) fn file(path: &Path) -> Result<String, CtlError> {
     Ok(text.trim().to_owned())
 }
 
+/// Where a key is to be written: the file itself, behind links. One that is there is written over when it is the
+/// key's own (`used`), or when that was asked for; what is no file of bytes never is.
+pub(crate) fn target(path: &Path, used: Option<&Path>, replace: bool) -> Result<PathBuf, CtlError> {
+    let nothing_changed = |what: &str| {
+        Err(CtlError::usage(format!("{}: {what}", path.display()))
+            .advise("nothing was changed: name another file with --credentials"))
+    };
+    if std::fs::symlink_metadata(path).is_err() {
+        // Nothing is there; whether it can be written is told by the attempt.
+        return Ok(path.to_owned());
+    }
+    let Ok(real) = std::fs::canonicalize(path) else {
+        return nothing_changed("a link that leads to no file");
+    };
+    if !real.is_file() {
+        return nothing_changed("a key is kept in a regular file, and this is none");
+    }
+    let own = used.and_then(|used| std::fs::canonicalize(used).ok()).is_some_and(|used| used == real);
+    if own || replace {
+        return Ok(real);
+    }
+    Err(CtlError::usage(format!("{}: there is something already", path.display()))
+        .advise("nothing was changed: name another file with --credentials, or add --replace"))
+}
+
 /// A file for its owner only that is being written: it appears whole, or not at all.
 pub(crate) struct Kept {
     path: PathBuf,
@@ -202,5 +227,39 @@ mod tests {
         std::fs::write(&blocker, "x").expect("a file");
         assert_eq!(Kept::open(&blocker.join("key")).err().expect("refused").exit(), 69);
         assert_eq!(file(&folder.path().join("none")).expect_err("missing").exit(), 69);
+    }
+
+    /// PROPERTY: what somebody else keeps in a file is not lost to a key: only the key's own file is written over
+    /// unasked, behind links too, and what is no regular file never is.
+    #[test]
+    fn only_the_keys_own_file_is_written_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [precious, own, link, loose] = ["p", "own", "link", "loose"].map(|name| folder.path().join(name));
+        std::fs::write(&precious, "precious").expect("a file");
+        std::fs::write(&own, "tkey_x").expect("a file");
+        std::os::unix::fs::symlink("own", &link).expect("a link");
+        std::os::unix::fs::symlink("none", &loose).expect("a link");
+        let real = own.canonicalize().expect("a path");
+        let refused = |path: &Path, replace| target(path, Some(&own), replace).expect_err("refused").exit();
+        assert_eq!(refused(&precious, false), 2);
+        assert_eq!(
+            target(&precious, Some(&own), true).expect("asked for"),
+            precious.canonicalize().expect("a path")
+        );
+        for (path, used) in [(&own, &own), (&link, &own), (&own, &link), (&link, &link)] {
+            assert_eq!(target(path, Some(used), false).expect("its own"), real);
+        }
+        assert_eq!(target(&own, None, false).expect_err("nobody's").exit(), 2);
+        for path in [Path::new("/dev/null"), folder.path(), &loose] {
+            assert_eq!(refused(path, true), 2, "{}", path.display());
+        }
+        let free = folder.path().join("deep/free");
+        assert_eq!(target(&free, None, false).expect("free"), free);
+        // A key that is kept behind a link leaves the link.
+        Kept::open(&target(&link, Some(&own), false).expect("its own"))
+            .expect("open")
+            .keep("tkey_y")
+            .expect("kept");
+        assert!(link.is_symlink() && file(&link).expect("read") == "tkey_y");
     }
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use std::net::IpAddr;
 use tessera_client::Found;
 use tessera_client::wire::{ActingRow, Introspect, Made, Request, SessionRow};
-use tessera_model::{HandleBytes, Pattern, Private, PublicId, Receipt, grouped};
+use tessera_model::{Handle, HandleBytes, HandleKind, Pattern, Private, PublicId, Receipt, grouped};
 
 /// What can be done with sessions.
 #[derive(Clone, clap::Subcommand)]
@@ -128,11 +128,11 @@ pub(crate) enum SessionVerb {
     EndOthers,
     /// End all sessions of a user, or of the whole tenant. Keys live on.
     #[command(
+        group = clap::ArgGroup::new("whose").args(["who", "everybody"]).required(true),
         after_help = "Examples:\n  tessera session end-all amy@example.org\n  tessera session end-all --everybody"
     )]
     EndAll {
         /// Public id, email, phone number or username.
-        #[arg(required_unless_present = "everybody", conflicts_with = "everybody")]
         who: Option<Who>,
         /// All sessions of the tenant.
         #[arg(long)]
@@ -326,12 +326,26 @@ async fn acted(link: &Link, who: &Who, window: &Window) -> Result<Answer, CtlErr
     Ok(found.told(answer.with("actings", Value::Array(listed))))
 }
 
+/// A handle that refreshes: another one is told here, where its kind is seen.
+fn refreshing(handle: HandleBytes) -> Result<HandleBytes, CtlError> {
+    match Handle::parse(&handle) {
+        Ok(Handle { kind, .. }) if kind != HandleKind::Refresh => {
+            let (found, wanted) = (kind.prefix(), HandleKind::Refresh.prefix());
+            Err(CtlError::usage(format!(
+                "a handle {found}... refreshes nothing: a refresh handle ({wanted}...) is wanted"
+            ))
+            .advise("--save-refresh keeps the one that comes with a session"))
+        }
+        _ => Ok(handle),
+    }
+}
+
 async fn refresh(link: &Link, from: &HandleFrom) -> Result<Answer, CtlError> {
     if !from.is_named() {
         return Err(CtlError::usage("which refresh handle?")
             .advise("name its file with --handle-file FILE, or give it with --handle"));
     }
-    let handle = Private::new(from.need(&link.profile)?.to_vec());
+    let handle = Private::new(refreshing(from.need(&link.profile)?)?.to_vec());
     let place = from.place()?;
     let made = link.order(&Request::RefreshSession { handle }).await?;
     let [until, idle] = [made.refresh_until, made.idle_until].map(|end| end.and_then(instant));
@@ -415,4 +429,24 @@ async fn end(link: &Link, session: Option<PublicId>, handle: &HandleFrom) -> Res
     let made = link.order(&request).await?;
     let ended = made.session.or(session).map(|id| id.to_string());
     Ok(Answer::said("The session ended.").with("session", ended).made(&made))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: only a refresh handle refreshes; others are told by their kind.
+    #[test]
+    fn other_handles_refresh_nothing() {
+        let handle = |kind| {
+            let (place, generation) = (tessera_model::Place(99), tessera_model::Generation(3));
+            let (cell, tenant) = (tessera_model::CellId(7), tessera_model::TenantId(9));
+            Handle { kind, cell, tenant, place, generation, secret: [7; 20] }.to_bytes()
+        };
+        for kind in [HandleKind::Session, HandleKind::Key] {
+            let error = refreshing(handle(kind)).expect_err("refused");
+            assert!(error.exit() == 2 && error.to_string().contains("tref_"), "{error}");
+        }
+        assert!(refreshing(handle(HandleKind::Refresh)).is_ok());
+    }
 }

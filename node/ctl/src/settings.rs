@@ -113,14 +113,28 @@ impl SettingsVerb {
                 let text = name.shown(value_of(&now, name));
                 Ok(Answer::said(text).with("setting", object(&now, name)))
             }
-            Self::Set { changes } => set(link, &now, &changes).await,
+            Self::Set { changes } => {
+                once(&changes)?;
+                set(link, &now, &changes).await
+            }
         }
     }
 }
 
+/// Of two values of one setting neither is meant more.
+fn once(changes: &[Change]) -> Result<(), CtlError> {
+    let name = |change: &Change| change.info.name;
+    for (at, change) in changes.iter().enumerate() {
+        if changes.iter().skip(at + 1).any(|other| name(other) == name(change)) {
+            return Err(CtlError::usage(format!("{} stands twice", name(change)))
+                .advise("nothing was changed: give one value"));
+        }
+    }
+    Ok(())
+}
+
 async fn set(link: &Link, now: &Settings, changes: &[Change]) -> Result<Answer, CtlError> {
-    // Of one that is named twice the last counts.
-    let named = |setting| changes.iter().rev().find(|change| change.info.setting == setting);
+    let named = |setting| changes.iter().find(|change| change.info.setting == setting);
     let change = SettingsChange::of(|setting| named(setting).map(|change| change.value));
     let settings = change.applied(now);
     let made = link.order(&Request::ChangeSettings { settings: change }).await.map_err(|error| {
@@ -136,4 +150,20 @@ async fn set(link: &Link, now: &Settings, changes: &[Change]) -> Result<Answer, 
     }
     let shown = table(&settings, changes.iter().map(|change| change.info));
     Ok(Answer::said(shown.to_string()).with("settings", Value::Object(changed)).made(&made))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PROPERTY: a setting that is named twice is a mistake, not the last of its values.
+    #[test]
+    fn a_setting_stands_once() {
+        let read = |texts: &[&str]| {
+            let changes: Vec<Change> = texts.iter().map(|text| text.parse().expect(text)).collect();
+            once(&changes).map_err(|error| error.exit())
+        };
+        assert_eq!(read(&["session_ttl_s=1h", "session_ttl_s=2h"]), Err(2));
+        assert_eq!(read(&["session_ttl_s=1h", "session_idle_s=30m"]), Ok(()));
+    }
 }

@@ -41,7 +41,10 @@ impl FromStr for When {
             return if seconds == 0 { Err("a span of nothing".to_owned()) } else { Ok(Self::After(seconds)) };
         }
         let at = UnixMillis::parse(text).ok_or_else(|| FORM.to_owned())?;
-        let outside = || "the time lies before 2020-01-01 or too far ahead".to_owned();
+        let outside = || {
+            let past = UnixMillis::parse("2020-01-01").is_some_and(|first| at.0 / 1_000 <= first.0 / 1_000);
+            if past { "the time lies in the past" } else { "the time is too far ahead" }.to_owned()
+        };
         at.as_deadline().map(Self::At).ok_or_else(outside)
     }
 }
@@ -152,6 +155,9 @@ mod tests {
         ] {
             assert!(bad.parse::<When>().is_err(), "{bad}");
         }
+        let told = |text: &str| text.parse::<When>().expect_err(text);
+        assert_eq!(told("2020-01-01"), "the time lies in the past");
+        assert_eq!(told("9999-01-01"), "the time is too far ahead");
         assert!("2024-02-29".parse::<When>().is_ok());
         assert_eq!("2026-01-01T23:00Z".parse::<When>(), "2026-01-01T23:00:00Z".parse());
         assert_eq!(patience("250ms"), Ok(Duration::from_millis(250)));

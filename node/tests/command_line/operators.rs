@@ -81,8 +81,25 @@ fn an_operators_key_is_renewed() {
     assert_eq!(listed["keys"][0]["description"], "operator");
     ask(folder, 69, "tessera operator rotate --credentials /proc/none/key");
     ask(folder, 0, "tessera tenant list");
-    let elsewhere = ask(folder, 0, "tessera operator rotate --credentials next.key --expires +1d");
-    assert_eq!(elsewhere["key_file"], "next.key");
+    // What somebody keeps in a file is not written over, and nothing is ordered then.
+    std::fs::write(folder.join("precious"), "precious").expect("a file");
+    for place in ["precious", "/dev/null", "data"] {
+        let refused = ask(folder, 2, &format!("tessera operator rotate --credentials {place}"));
+        assert_eq!(refused["error"]["name"], "Usage");
+    }
+    assert_eq!(std::fs::read_to_string(folder.join("precious")).expect("a file"), "precious");
+    let listed = ask(folder, 0, "tessera key list --tenant system");
+    assert_eq!(listed["keys"].as_array().expect("a list").len(), 1);
+    let line = "tessera operator rotate --credentials next.key --expires +1d --overlap 1s";
+    let elsewhere = shell(folder, line).output().expect("it runs");
+    let [said, told] =
+        [elsewhere.stdout, elsewhere.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    assert!(said.contains("You have a new key, in next.key."), "{said}");
+    assert!(
+        said.contains("operator.key holds the old key") && said.contains("--key-file next.key"),
+        "{said}"
+    );
+    assert!(told.contains("next.key holds the new key. The old one is revoked in 1 s"), "{told}");
     ask(folder, 1, "tessera tenant list");
     ask(folder, 0, "tessera tenant list --key-file next.key");
     assert_eq!(running.end(), 0);

@@ -6,8 +6,10 @@
 mod counts;
 mod figures;
 mod identity;
+mod named;
 mod validity;
 
 pub use counts::{Counted, Counts};
 pub use identity::{Identity, IdentityError};
+pub use named::Named;
 pub use validity::Validity;

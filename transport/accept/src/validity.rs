@@ -41,19 +41,19 @@ impl Validity {
     }
 }
 
-const INTEGER: u8 = 0x02;
-const SEQUENCE: u8 = 0x30;
+pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const SEQUENCE: u8 = 0x30;
 /// The version stands under a tag of its own, and may be left out.
-const VERSION: u8 = 0xa0;
+pub(crate) const VERSION: u8 = 0xa0;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
 /// What is left of a text in DER.
-struct Der<'a>(&'a [u8]);
+pub(crate) struct Der<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Der<'a> {
     /// Takes one element: its tag and what stands in it.
-    fn take(&mut self) -> Option<(u8, &'a [u8])> {
+    pub(crate) fn take(&mut self) -> Option<(u8, &'a [u8])> {
         let (tag, rest) = self.0.split_first()?;
         let (first, rest) = rest.split_first()?;
         let (length, rest) = if *first < 0x80 {
@@ -73,7 +73,7 @@ impl<'a> Der<'a> {
     }
 
     /// Takes one element of this tag.
-    fn element(&mut self, tag: u8) -> Option<&'a [u8]> {
+    pub(crate) fn element(&mut self, tag: u8) -> Option<&'a [u8]> {
         self.take().filter(|(found, _)| *found == tag).map(|(_, content)| content)
     }
 

@@ -12,7 +12,7 @@ use crate::error::CtlError;
 use crate::link::Link;
 use crate::when;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
-use rejects::{Fault, Rejects};
+use rejects::{Fault, Rejects, Row};
 use serde_json::{Value, json};
 use source::Source;
 use std::collections::{BTreeMap, VecDeque};
@@ -80,11 +80,13 @@ pub(crate) struct Load {
     patience: Duration,
 }
 
-/// Where a row came from, and its text for the file of rejects.
+/// Where a row came from, and its bytes for the file of rejects.
 struct Origin {
     file: usize,
     line: u64,
-    text: String,
+    serial: u64,
+    /// None of an over-long line.
+    bytes: Option<Vec<u8>>,
 }
 
 /// Rows on their way.
@@ -200,9 +202,12 @@ impl Run<'_> {
         while !self.stopped {
             let Some(line) = self.source.next()? else { break };
             let (file, number) = (line.file, line.number);
-            let mut origin = Origin { file, line: number, text: String::new() };
+            let mut origin = Origin { file, line: number, serial: line.serial, bytes: None };
             let read = match line.text {
-                Err(what) => Err(RowFault::new("", what)),
+                Err(none) => {
+                    origin.bytes = none.bytes;
+                    Err(RowFault::new("", none.what))
+                }
                 Ok(text) if self.load.is_csv(file) => {
                     let read = match heading.as_ref().filter(|(of, _)| *of == file) {
                         Some((_, heading)) => heading.read(&text),
@@ -217,12 +222,12 @@ impl Run<'_> {
                             continue;
                         }
                     };
-                    origin.text = text;
+                    origin.bytes = Some(text.into_bytes());
                     read
                 }
                 Ok(text) => {
                     let read = tessera_rows::read(&text);
-                    origin.text = text;
+                    origin.bytes = Some(text.into_bytes());
                     read
                 }
             };
@@ -256,14 +261,15 @@ impl Run<'_> {
             self.bar.suspend(|| crate::output::tell(&format!("tessera: {fault}")));
         }
         self.stopped |= self.load.on_error == OnError::Stop && !self.load.dry_run;
-        self.rejects.push(fault, self.load.keeps().then_some(origin.text.as_str()))
+        let row = Row { serial: origin.serial, bytes: origin.bytes.as_deref() };
+        self.rejects.push(fault, self.load.keeps().then_some(row))
     }
 
     /// An identifier stands once in a load; a row without any is told from its like by where it stands.
     fn first_of_its_kind(&mut self, origin: &Origin, mut row: LoadRow) -> Result<LoadRow, RowFault> {
         let (file, line) = (u32::try_from(origin.file).unwrap_or(u32::MAX), origin.line);
         if row.identifiers.is_empty() {
-            row.serial = (u64::from(file) << 48) | line;
+            row.serial = origin.serial;
             return Ok(row);
         }
         for identifier in &row.identifiers {
@@ -279,7 +285,7 @@ impl Run<'_> {
 
     /// Puts a row into the piece in the making, and sends that when it is full.
     async fn add(&mut self, row: LoadRow, origin: Origin) -> Result<(), CtlError> {
-        let bytes = origin.text.len();
+        let bytes = origin.bytes.as_ref().map_or(0, Vec::len);
         if self.bytes + bytes > PIECE_BYTES {
             self.send();
         }
@@ -355,7 +361,12 @@ impl Run<'_> {
             answer = answer.line("Stopped: mend the row and run the same command again, or leave such rows out with --on-error skip.");
         }
         if let Some(kept) = &kept {
-            answer = answer.line(format!("{kept} holds the rows that were turned down: mend and load it."));
+            let but = match self.rejects.left_out {
+                0 => String::new(),
+                left => format!(", but for {left} over-long ones, of which it holds only where they stand"),
+            };
+            let told = format!("{kept} holds the rows that were turned down{but}: mend and load it.");
+            answer = answer.line(told);
         }
         let faults: Vec<Value> = self.rejects.faults.iter().map(Fault::json).collect();
         let answer = answer
