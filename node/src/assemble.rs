@@ -276,7 +276,7 @@ async fn start(config: &Config, clock: Arc<NodeClock>) -> Result<(Live, Option<S
     if let Some(talk) = &talk {
         talk.first().await;
     }
-    let identity = tls::identity(config)?;
+    let identity = tls::first(config)?;
     // Before a door is open: whoever finds the node there finds its secret and its profile.
     let secret = offer::offer(&engine, &SystemEntropy, &config.storage.dir).await?;
     if let Err(error) = welcome::write_profile(config, engine.awaits_claim()) {
@@ -345,12 +345,12 @@ async fn welcomed(
 /// What the engine is told; the build with planted faults also looks for their switches.
 fn settings(config: &Config) -> EngineConfig {
     EngineConfig {
-        idle_sleep_ms: config.tenants.idle_sleep_seconds * 1000,
+        idle_sleep_ms: config.tenants.idle_sleep_seconds.saturating_mul(1000),
         memory_bytes_max: usize::try_from(config.tenants.memory_bytes_max).unwrap_or(usize::MAX),
         loads_max: cores().clamp(2, 8),
         trusts_wall: config.storage.danger_trust_wall_clock,
         password_cost_max: config.passwords.cost_mib_max.saturating_mul(1024),
-        checkpoint_every_ms: config.storage.checkpoint_seconds * 1000,
+        checkpoint_every_ms: config.storage.checkpoint_seconds.saturating_mul(1000),
         #[cfg(feature = "planted")]
         planted_skip_revocations: std::env::var("TESSERA_PLANTED_SKIP_REVOCATIONS")
             .ok()

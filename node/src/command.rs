@@ -227,6 +227,22 @@ fn load(base: Config, files: &Files) -> Result<Config, FatalError> {
     config::load(base, files.config.as_deref()).map_err(|error| FatalError::config(error.to_string()))
 }
 
+/// What is wrong for programs: `error` as every command has it, and beside it where it stands.
+fn faulty(error: &ConfigError, failed: &FatalError) -> serde_json::Value {
+    let mut object = failed.object();
+    if let Some(members) = object.as_object_mut() {
+        for (key, value) in [
+            ("source", error.source.as_str().into()),
+            ("line", error.line.into()),
+            ("key", error.key.as_str().into()),
+            ("what", error.what.as_str().into()),
+        ] {
+            members.insert(key.to_owned(), value);
+        }
+    }
+    object
+}
+
 fn check(files: &Files, json: bool) -> Result<(), FatalError> {
     let file = files.config.as_deref().map(Path::display).map(|path| path.to_string());
     let read = config::load(Config::default(), files.config.as_deref()).and_then(|config| {
@@ -240,13 +256,10 @@ fn check(files: &Files, json: bool) -> Result<(), FatalError> {
             None,
         ),
         Ok(config) => (describe(&config), None),
-        Err(error) if json => (
-            sorted(serde_json::json!({
-                "ok": false, "source": error.source, "line": error.line, "key": error.key, "what": error.what
-            }))
-            .to_string(),
-            Some(FatalError::config(error.to_string())),
-        ),
+        Err(error) if json => {
+            let failed = FatalError::config(error.to_string());
+            (sorted(faulty(&error, &failed)).to_string(), Some(failed))
+        }
         Err(error) => return Err(FatalError::config(error.to_string())),
     };
     put(&format!("{}\n", text.trim_end()))?;

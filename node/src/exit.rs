@@ -56,6 +56,15 @@ impl FatalError {
 
     /// Prints it, with `json` for programs too, and gives its code for the operating system.
     pub(crate) fn print(&self, json: bool) -> ExitCode {
+        ExitCode::from(self.told().print(json))
+    }
+
+    /// The object that `--json` prints.
+    pub(crate) fn object(&self) -> serde_json::Value {
+        self.told().to_json()
+    }
+
+    fn told(&self) -> CtlError {
         let name = match self.code {
             USAGE => "Usage",
             UNREACHABLE => "Unreachable",
@@ -64,7 +73,7 @@ impl FatalError {
             CONFIG => "Config",
             _ => "Refused",
         };
-        ExitCode::from(CtlError::new(self.code, name, self.what.clone()).print(json))
+        CtlError::new(self.code, name, self.what.clone())
     }
 }
 

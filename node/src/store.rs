@@ -67,7 +67,7 @@ fn readable_by_others(dir: &Path) -> Vec<(PathBuf, u32)> {
 }
 
 /// What a failure at the start means for whoever starts the node, and its exit code.
-fn told(storage: &Storage, error: &StorageError) -> FatalError {
+pub(crate) fn told(storage: &Storage, error: &StorageError) -> FatalError {
     let dir = storage.dir.display();
     if matches!(error, StorageError::InUse) {
         return FatalError::unavailable(format!("storage.dir {dir}: another process has it"));

@@ -109,11 +109,13 @@ mod tests {
     fn the_profile_knows_the_certificate() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut config = Config::development(folder.path());
+        let data = config.storage.dir.clone();
+        std::fs::create_dir(&data).expect("a folder");
         let read = |config: &Config| {
             write_profile(config, true).expect("written");
-            Profile::read(folder.path()).expect("read")
+            Profile::read(&data).expect("read")
         };
-        assert_eq!(read(&config).ca, Some(folder.path().join("certificate.pem")));
+        assert_eq!(read(&config).ca, Some(data.join("certificate.pem")));
         let made = rcgen::generate_simple_self_signed(vec!["id.example.org".to_owned()]).expect("made");
         let (file, pem) = (folder.path().join("node.pem"), made.cert.pem());
         config.quic.certificate_file = file.clone();

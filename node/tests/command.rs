@@ -71,6 +71,23 @@ fn the_environment_lies_over_the_file() {
     let answer: serde_json::Value = serde_json::from_slice(&wrong.stdout).expect("JSON");
     assert_eq!(answer["source"], "TESSERA_LOG__FILTR");
     assert!(answer["what"].as_str().expect("text").contains("did you mean filter?"), "{answer}");
+    let error = &answer["error"];
+    assert_eq!(
+        (&answer["ok"], &error["exit_code"], &error["name"]),
+        (&false.into(), &78.into(), &"Config".into())
+    );
+    assert!(error["message"].as_str().expect("text").contains("did you mean filter?"), "{answer}");
+    for (name, key) in [
+        ("TESSERA_STORAGE__CHECKPOINT_SECONDS", "storage.checkpoint_seconds"),
+        ("TESSERA_TENANTS__IDLE_SLEEP_SECONDS", "tenants.idle_sleep_seconds"),
+        ("TESSERA_STORAGE__TAIL_BYTES_MAX", "storage.tail_bytes_max"),
+    ] {
+        let far = check(name, &u64::MAX.to_string());
+        assert_eq!(far.status.code(), Some(78), "{name}");
+        let answer: serde_json::Value = serde_json::from_slice(&far.stdout).expect("JSON");
+        assert_eq!((&answer["source"], &answer["key"]), (&name.into(), &key.into()));
+        assert!(answer["what"].as_str().expect("text").contains("at most"), "{answer}");
+    }
     // A variable without a table is the command line's, not the configuration's.
     assert_eq!(check("TESSERA_ADDRESS", "x").status.code(), Some(0));
 }

@@ -8,6 +8,7 @@ use crate::limits::Limits;
 use crate::plain;
 use crate::protocol::Protocol;
 use crate::route;
+use crate::turn::Turns;
 use crate::wake::Waiters;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -102,8 +103,7 @@ pub(crate) struct Shared {
     pub(crate) sources: Arc<Counts<Source>>,
     pub(crate) waiters: Waiters,
     pub(crate) draining: watch::Receiver<bool>,
-    /// Held by the one conditional change that is under way.
-    pub(crate) conditions: tokio::sync::Mutex<()>,
+    pub(crate) turns: Arc<Turns>,
     /// Whether TLS is spoken: browsers are then told to insist on it.
     pub(crate) secure: bool,
     /// What every answer carries, as lines.
@@ -160,7 +160,7 @@ impl Door {
             sources: Arc::default(),
             waiters: Waiters::default(),
             draining: drained,
-            conditions: tokio::sync::Mutex::new(()),
+            turns: Arc::default(),
             secure: tls.is_some(),
             harmless: cross::lines(tls.is_some()),
             lines: plain::lines(&config.protocols),

@@ -56,6 +56,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod tuple;
+mod turn;
 mod under;
 mod value;
 mod wake;

@@ -30,6 +30,10 @@ pub struct Limits {
     pub waiters: usize,
     /// LIMIT: of these, requests that wait for one tenant: a quarter.
     pub waiters_per_tenant: usize,
+    /// LIMIT: how long a conditional change waits for those of its tenant before it.
+    pub turn: Duration,
+    /// LIMIT: conditional changes of one tenant that wait at once.
+    pub turns_per_tenant: usize,
     /// LIMIT: requests per second of one credential; each check of a batch counts.
     pub credential_per_second: u32,
     /// LIMIT: requests per second of one source that show no credential, or one that opens nothing.
@@ -60,6 +64,8 @@ impl Default for Limits {
             wake: Duration::from_secs(2),
             waiters: 1_024,
             waiters_per_tenant: 256,
+            turn: Duration::from_secs(5),
+            turns_per_tenant: 64,
             credential_per_second: 1_000_000,
             source_per_second: 50,
             page_per_second: 10,

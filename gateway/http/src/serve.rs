@@ -18,6 +18,7 @@ use crate::parameters;
 use crate::problem::Problem;
 use crate::public;
 use crate::route::Told;
+use crate::turn::{self, Turn};
 use axum::body::{Body, Bytes};
 use axum::extract::{RawPathParams, Request};
 use axum::http::request::Parts;
@@ -136,20 +137,30 @@ async fn attempt(
         act @ (Act::Order(_) | Act::Own(_)) => {
             may_order(shared, &caller, operation.needs)?;
             let id = order::command_id(shared, parts)?;
-            // Conditions are looked at one after another, so that of two that saw the same one is told.
-            // A merge patch of a client's terms is made of what is there.
-            let merges = act == Act::Order(CommandKind::ChangeClient);
-            let _turn = match condition::wanted(parts, "if-match") {
-                Some(_) => Some(shared.conditions.lock().await),
-                None if merges => Some(shared.conditions.lock().await),
-                None => None,
-            };
+            let _turn = turn(shared, &caller, (act, parts), &input).await?;
             condition::hold(shared, &caller, (operation, parts), &input).await?;
             let (value, headers): Answered =
                 order::perform(shared, &caller, (act, id), (parts, &input)).await?;
             with(value, headers)
         }
     }
+}
+
+/// The turn of a change that depends on what is there. A tenant's conditions are looked at one after another, so that of
+/// two that saw the same one is told; a merge patch of a client's terms is made of what is there. A trial changes nothing
+/// that another one could have seen, and waits for none.
+async fn turn(
+    shared: &Shared,
+    caller: &Caller,
+    (act, parts): (Act, &Parts),
+    input: &Input,
+) -> Result<Option<Turn>, Problem> {
+    let merges = act == Act::Order(CommandKind::ChangeClient);
+    let depends = merges || condition::wanted(parts, "if-match").is_some();
+    if depends && !input.bool("dry_run")?.unwrap_or(false) {
+        return Ok(Some(turn::take(shared, caller.bound.entry.tenant).await?));
+    }
+    Ok(None)
 }
 
 /// Refuses whoever lacks the permission before anything is looked up: what is there is told to nobody else. What is

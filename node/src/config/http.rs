@@ -93,7 +93,8 @@ impl Http {
             "http.origins",
             "must hold origins, https://app.example.com, without a path",
         );
-        fault(self.connections_max == 0, "http.connections_max", "must be at least 1");
+        let places = 1..=super::COUNT_MAX;
+        fault(!places.contains(&self.connections_max), "http.connections_max", "must be 1 to 10000000");
         fault(self.credential_per_second == 0, "http.credential_per_second", "must be at least 1");
         fault(self.source_per_second == 0, "http.source_per_second", "must be at least 1");
         fault(self.tenant_per_second == 0, "http.tenant_per_second", "must be at least 1");

@@ -225,6 +225,16 @@ impl Default for Shutdown {
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
+/// LIMIT: bytes that a key may name, beyond any machine of today.
+const BYTES_MAX: u64 = 1024 * 1024 * MIB;
+/// LIMIT: frames that may wait for a checkpoint.
+const FRAMES_MAX: u64 = 1_000_000_000;
+/// LIMIT: seconds that a key may name: ten years.
+const SECONDS_MAX: u64 = 10 * 365 * 86_400;
+/// What is said beyond it.
+const SECONDS: &str = "must be at most 315360000 (ten years)";
+/// LIMIT: connections of one door, and hashes that may wait.
+pub(super) const COUNT_MAX: usize = 10_000_000;
 
 impl Storage {
     /// What is wrong with it beyond the types: the key and what to do about it.
@@ -251,6 +261,12 @@ impl Storage {
         fault(storage.tail_frames_max < 1_000, "storage.tail_frames_max", "must be at least 1000, one group");
         fault(storage.checkpoint_seconds == 0, "storage.checkpoint_seconds", "must be at least 1");
         fault(storage.cache_bytes < MIB, "storage.cache_bytes", "must be at least 1048576 (1 MiB)");
+        let bytes = "must be at most 1099511627776 (1 TiB)";
+        fault(storage.tail_bytes_max > BYTES_MAX, "storage.tail_bytes_max", bytes);
+        fault(storage.cache_bytes > BYTES_MAX, "storage.cache_bytes", bytes);
+        fault(storage.tail_frames_max > FRAMES_MAX, "storage.tail_frames_max", "must be at most 1000000000");
+        fault(storage.checkpoint_seconds > SECONDS_MAX, "storage.checkpoint_seconds", SECONDS);
+        fault(storage.scrub_seconds > SECONDS_MAX, "storage.scrub_seconds", SECONDS);
         fault(storage.dir.as_os_str().is_empty(), "storage.dir", "must name a directory");
         fault(storage.root_key_file.as_os_str().is_empty(), "storage.root_key_file", "must name a file");
         fault(
@@ -299,7 +315,18 @@ impl Config {
         );
         fault(quic.names.is_empty(), "quic.names", "must hold at least one name");
         fault(quic.endpoints > 64, "quic.endpoints", "must be at most 64");
-        fault(quic.connections_max == 0, "quic.connections_max", "must be at least 1");
+        let count = "must be 1 to 10000000";
+        fault(!(1..=COUNT_MAX).contains(&quic.connections_max), "quic.connections_max", count);
+        fault(quic.certificate_poll_seconds > SECONDS_MAX, "quic.certificate_poll_seconds", SECONDS);
+        fault(self.fleet.poll_seconds > SECONDS_MAX, "fleet.poll_seconds", SECONDS);
+        let queue = self.passwords.queue_max;
+        fault(!(1..=COUNT_MAX).contains(&queue), "passwords.queue_max", count);
+        fault(self.tenants.idle_sleep_seconds > SECONDS_MAX, "tenants.idle_sleep_seconds", SECONDS);
+        fault(
+            self.tenants.memory_bytes_max > BYTES_MAX,
+            "tenants.memory_bytes_max",
+            "must be at most 1099511627776 (1 TiB)",
+        );
         fault(
             !self.health.listen.ip().is_loopback() && !self.health.danger_listen_beyond_this_machine,
             "health.listen",
@@ -315,7 +342,6 @@ impl Config {
                 faults.push((key, what.to_owned()));
             }
         };
-        fault(self.passwords.queue_max == 0, "passwords.queue_max", "must be at least 1");
         fault(
             self.passwords.cost_mib_max < 38,
             "passwords.cost_mib_max",
@@ -432,6 +458,18 @@ mod tests {
             ("log.filter", |c| c.log.filter = "banana".to_owned()),
             ("tenants.memory_bytes_max", |c| c.tenants.memory_bytes_max = 1),
             ("shutdown.drain_seconds", |c| c.shutdown.drain_seconds = 3601),
+            ("storage.tail_bytes_max", |c| c.storage.tail_bytes_max = u64::MAX),
+            ("storage.tail_frames_max", |c| c.storage.tail_frames_max = u64::MAX),
+            ("storage.checkpoint_seconds", |c| c.storage.checkpoint_seconds = u64::MAX),
+            ("storage.scrub_seconds", |c| c.storage.scrub_seconds = u64::MAX),
+            ("storage.cache_bytes", |c| c.storage.cache_bytes = u64::MAX),
+            ("quic.connections_max", |c| c.quic.connections_max = usize::MAX),
+            ("quic.certificate_poll_seconds", |c| c.quic.certificate_poll_seconds = u64::MAX),
+            ("http.connections_max", |c| c.http.connections_max = usize::MAX),
+            ("fleet.poll_seconds", |c| c.fleet.poll_seconds = u64::MAX),
+            ("passwords.queue_max", |c| c.passwords.queue_max = usize::MAX),
+            ("tenants.idle_sleep_seconds", |c| c.tenants.idle_sleep_seconds = u64::MAX),
+            ("tenants.memory_bytes_max", |c| c.tenants.memory_bytes_max = u64::MAX),
         ];
         for (key, change) in changes {
             let mut config = Config::default();

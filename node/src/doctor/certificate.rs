@@ -17,9 +17,12 @@ const DAY: u64 = 86_400;
 /// Looks at the certificate that the node shows.
 pub(crate) fn look(config: &Config, now_s: u64) -> Finding {
     let (chain, key) = tls::files(config);
-    let own = config.quic.certificate_file.as_os_str().is_empty();
-    if own && !(chain.exists() && key.exists()) {
-        return Finding::ok(NAME, "none is configured: serve makes a self-signed one for quic.names");
+    match tls::is_wanting(config) {
+        Ok(true) => {
+            return Finding::ok(NAME, "none is configured: serve makes a self-signed one for quic.names");
+        }
+        Ok(false) => {}
+        Err(error) => return Finding::fail(NAME, error.code, error.what, "bring both files back"),
     }
     let read =
         |path: &std::path::Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
@@ -106,7 +109,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let mut config = Config::development(folder.path());
         assert_eq!(look(&config, 0).level, Level::Ok);
-        tls::identity(&config).expect("made");
+        tls::first(&config).expect("made");
         let now = 1_790_000_000;
         assert_eq!(look(&config, now).level, Level::Ok, "{}", look(&config, now).what);
         let (chain, key) = tls::files(&config);

@@ -4,11 +4,14 @@ use super::finding::Finding;
 use crate::config::Config;
 use crate::exit;
 use crate::root_key;
+use crate::store;
 use serde_json::json;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
+use tessera_storage::try_open;
 
 const ROOT_KEY: &str = "root-key";
+const KEY_FILES: &str = "key-files";
 const DIRECTORY: &str = "directory";
 
 fn mode(path: &Path) -> Option<u32> {
@@ -45,6 +48,24 @@ pub(crate) fn root_key(config: &Config) -> Finding {
                 .with(json!({ "mode": format!("{mode:o}") }))
         }
     }
+}
+
+/// The key files: whether the root key opens them and the store as a start would open it. None of a directory that holds
+/// nothing yet, or whose root key does not read: that is told already.
+pub(crate) fn key_files(config: &Config) -> Option<Finding> {
+    let storage = &config.storage;
+    if !storage.dir.join("LANE").exists() {
+        return None;
+    }
+    let key = root_key::read(storage).ok()?;
+    Some(match try_open(&storage.dir, key) {
+        Ok(()) => Finding::ok(KEY_FILES, format!("the root key opens {}", storage.dir.display())),
+        Err(error) => {
+            let told = store::told(storage, &error);
+            let todo = "serve refuses to start: see docs/operate/running.md, Damage";
+            Finding::fail(KEY_FILES, told.code, told.what, todo)
+        }
+    })
 }
 
 /// The data directory: for the node's user alone.
@@ -119,5 +140,34 @@ mod tests {
         std::fs::remove_dir(&dir).expect("removed");
         std::fs::write(&dir, "a file").expect("written");
         assert_eq!(directory(&config).level, Level::Fail);
+    }
+
+    /// PROPERTY: what keeps a start from opening the directory fails with the start's own code: another directory's root key,
+    /// and a directory with tenants whose key files are both gone; nothing is written meanwhile, beside a node too.
+    #[tokio::test]
+    async fn what_a_start_cannot_open_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = Config::development(folder.path());
+        assert!(key_files(&config).is_none(), "nothing is there");
+        root_key::make(&config.storage.root_key_file).expect("made");
+        let clock = || std::sync::Arc::new(crate::clock::NodeClock::new(crate::clock::Machine));
+        let engine = crate::assemble::engine(&config, None, clock()).await.expect("an engine");
+        let look = || key_files(&config).map(|found| (found.level, found.code));
+        assert_eq!(look(), Some((Level::Ok, exit::OK)), "beside a node");
+        let fresh = folder.path().join("fresh.key");
+        root_key::make(&fresh).expect("made");
+        let mut other = config.clone();
+        other.storage.root_key_file = fresh;
+        let wrong = || key_files(&other).map(|found| (found.level, found.code));
+        assert_eq!(wrong(), Some((Level::Fail, exit::CONFIG)), "beside a node");
+        engine.stop().await;
+        drop(engine);
+        assert_eq!(look(), Some((Level::Ok, exit::OK)));
+        assert_eq!(wrong(), Some((Level::Fail, exit::CONFIG)));
+        for name in tessera_storage::KEY_FILES {
+            std::fs::remove_file(config.storage.dir.join(name)).expect("removed");
+        }
+        assert_eq!(look(), Some((Level::Fail, exit::STORAGE)));
+        assert!(!config.storage.dir.join(tessera_storage::KEY_FILES[0]).exists(), "nothing is made");
     }
 }

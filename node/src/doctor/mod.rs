@@ -61,6 +61,7 @@ impl Doctor {
         findings.push(certificate::look(config, clock::now_seconds()));
         let store = store::look(config, self.no_chains);
         findings.extend(store.findings);
+        findings.extend(keys::key_files(config));
         // After the longest of them: what the wall has done meanwhile shows.
         findings.extend(clock::look(config, &watch, store.last));
         findings

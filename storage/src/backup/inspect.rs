@@ -1,9 +1,11 @@
 //! Looking at a stopped data directory, or at a backup, without its root key and without changing a byte.
 
 use super::{Backup, MANIFEST, Progress};
-use crate::disk::{Disk, overlay::Overlay, real::Directory};
-use crate::embedded::{Drive, Embedded, Options};
+use crate::disk::{self, Disk, overlay::Overlay, real::Directory};
+use crate::embedded::{Drive, Embedded, Identity, LANE, Options};
 use crate::error::StorageError;
+use crate::key_files;
+use crate::keys::check_of;
 use crate::root_key::RootKey;
 use crate::store::{Replay, Store};
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +71,24 @@ pub fn inspect(path: &Path, progress: &Progress) -> Result<Inspected, StorageErr
     let shown = path.display().to_string();
     let directory = Directory::open(path).map_err(StorageError::while_doing("opening", &shown))?;
     of_directory(Arc::new(directory))
+}
+
+/// Opens a data directory with a root key as a start would, journal and keys, and changes nothing. While a node has it,
+/// only the key is held against the key files.
+///
+/// # Errors
+/// As [`Embedded::open`], but for [`StorageError::InUse`].
+pub fn try_open(path: &Path, root_key: RootKey) -> Result<(), StorageError> {
+    let shown = path.display().to_string();
+    let directory = Directory::open(path).map_err(StorageError::while_doing("opening", &shown))?;
+    let disk: Arc<dyn Disk> = Arc::new(Overlay::new(Arc::new(directory)));
+    let lane = disk::read_all(&*disk, LANE).map_err(StorageError::while_doing("reading", LANE))?;
+    let check = check_of(&root_key.0, &Identity::read(&lane)?.salt());
+    let options = Options { drive: Drive::ByHand, ..Options::new(root_key, [0; 32], [0; 32]) };
+    match Embedded::open_as(Arc::clone(&disk), options, true) {
+        Err(StorageError::InUse) => key_files::open(&*disk, &check, true).map(|_| ()),
+        opened => opened.map(|_| ()),
+    }
 }
 
 fn of_backup(backup: &Backup, progress: &Progress) -> Result<Inspected, StorageError> {

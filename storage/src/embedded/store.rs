@@ -153,7 +153,7 @@ impl Store for Embedded {
         let files = self.files.in_use() as u64 * self.files.file_bytes();
         frames >= self.shared.tail_frames_max / 2
             || bytes >= self.shared.tail_bytes_max / 2
-            || files > self.shared.tail_bytes_max + 2 * self.files.file_bytes()
+            || files > self.shared.tail_bytes_max.saturating_add(2 * self.files.file_bytes())
     }
 
     fn cut(&self) -> Cut {

@@ -1,5 +1,6 @@
 //! TLS 1.3 with a certificate that can be replaced while connections stand.
 
+use crate::validity::is_authority;
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -8,6 +9,9 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+
+/// No client takes such a one, and the node would learn of it from none of them.
+const OF_AUTHORITY: &str = "the first certificate is an authority's (CA:TRUE), which no client takes as a server's: make one with openssl req -x509 -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:NAME, or put the server's own first";
 
 /// The certificate that new handshakes get.
 #[derive(Debug)]
@@ -90,6 +94,9 @@ fn pair(
     if chain.is_empty() {
         return Err(bad("no certificate in the file"));
     }
+    if chain.first().is_some_and(|first| is_authority(first)) {
+        return Err(bad(OF_AUTHORITY));
+    }
     let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(|_| bad("the key does not read as PEM"))?;
     let key =
         provider.key_provider.load_private_key(key).map_err(|_| bad("the key is of a kind not known"))?;
@@ -105,6 +112,33 @@ mod tests {
     fn made() -> (Vec<u8>, Vec<u8>) {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
         (made.cert.pem().into_bytes(), made.signing_key.serialize_pem().into_bytes())
+    }
+
+    /// PROPERTY: an authority's certificate, which every client refuses, is refused and changes nothing, with a bound on its
+    /// path and without; behind the server's own it may stand.
+    #[test]
+    fn an_authoritys_certificate_is_refused() {
+        let (chain, key) = made();
+        let identity = Identity::new(&chain, &key).expect("an identity");
+        let signed = |is_ca: rcgen::IsCa| {
+            let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("names");
+            parameters.is_ca = is_ca;
+            parameters.key_usages.push(rcgen::KeyUsagePurpose::DigitalSignature);
+            let key = rcgen::KeyPair::generate().expect("a key");
+            let made = parameters.self_signed(&key).expect("signed");
+            (made.pem().into_bytes(), key.serialize_pem().into_bytes())
+        };
+        use rcgen::{BasicConstraints, IsCa};
+        for bound in [BasicConstraints::Unconstrained, BasicConstraints::Constrained(0)] {
+            let (authority, its_key) = signed(IsCa::Ca(bound));
+            let refused = Err(IdentityError::Certificate(OF_AUTHORITY));
+            assert_eq!(identity.replace(&authority, &its_key), refused);
+            let both: Vec<u8> = chain.iter().chain(&authority).copied().collect();
+            assert_eq!(identity.replace(&both, &key), Ok(()));
+        }
+        let (server, its_key) = signed(IsCa::ExplicitNoCa);
+        assert_eq!(identity.replace(&server, &its_key), Ok(()));
+        assert!(!is_authority(b"no certificate"));
     }
 
     /// PROPERTY: a pair that belongs together is taken and shown to the next handshake; any other is refused and

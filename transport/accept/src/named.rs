@@ -2,7 +2,7 @@
 //!
 //! SPEC: RFC 5280 sections 4.1 and 4.2.1.6. The reader is total, as that of the validity.
 
-use crate::validity::{Der, INTEGER, SEQUENCE, VERSION};
+use crate::validity::{Der, EXTENSIONS, INTEGER, OBJECT, OCTETS, SEQUENCE, VERSION};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use std::net::IpAddr;
@@ -16,9 +16,6 @@ pub struct Named {
     pub is_own_authority: bool,
 }
 
-const EXTENSIONS: u8 = 0xa3;
-const OBJECT: u8 = 0x06;
-const OCTETS: u8 = 0x04;
 const DNS_NAME: u8 = 0x82;
 const ADDRESS: u8 = 0x87;
 /// The subject's other names: 2.5.29.17.

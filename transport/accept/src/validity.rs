@@ -1,4 +1,5 @@
-//! From when until when a certificate holds: read from its DER, which nothing else here looks into.
+//! From when until when a certificate holds, and whether it is an authority's: read from its DER, which nothing else here
+//! looks into.
 //!
 //! SPEC: RFC 5280 section 4.1. The reader is total: whatever does not read as a certificate's beginning is nothing.
 
@@ -41,6 +42,41 @@ impl Validity {
     }
 }
 
+/// Whether a certificate is an authority's: verifiers take none as a server's (RFC 5280 section 4.2.1.9). One that does
+/// not read says nothing.
+pub(crate) fn is_authority(der: &[u8]) -> bool {
+    authority(der).unwrap_or(false)
+}
+
+fn authority(der: &[u8]) -> Option<bool> {
+    let mut body = Der(Der(Der(der).element(SEQUENCE)?).element(SEQUENCE)?);
+    let extensions = loop {
+        if let (EXTENSIONS, content) = body.take()? {
+            break Der(content).element(SEQUENCE)?;
+        }
+    };
+    let mut extensions = Der(extensions);
+    loop {
+        let mut extension = Der(extensions.element(SEQUENCE)?);
+        if extension.element(OBJECT)? != BASIC_CONSTRAINTS {
+            continue;
+        }
+        // Whether it is critical may be left out.
+        let value = match extension.take()? {
+            (BOOLEAN, _) => extension.element(OCTETS)?,
+            (_, value) => value,
+        };
+        let of_authority = Der(Der(value).element(SEQUENCE)?).element(BOOLEAN)?;
+        return Some(of_authority.iter().any(|byte| *byte != 0));
+    }
+}
+
+const BOOLEAN: u8 = 0x01;
+pub(crate) const OCTETS: u8 = 0x04;
+pub(crate) const OBJECT: u8 = 0x06;
+pub(crate) const EXTENSIONS: u8 = 0xa3;
+/// 2.5.29.19.
+const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
 pub(crate) const INTEGER: u8 = 0x02;
 pub(crate) const SEQUENCE: u8 = 0x30;
 /// The version stands under a tag of its own, and may be left out.

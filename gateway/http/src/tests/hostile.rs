@@ -4,6 +4,7 @@ use super::{House, parse};
 use crate::Limits;
 use serde_json::json;
 use std::time::Duration;
+use tessera_model::TenantId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -326,4 +327,35 @@ async fn a_drain_answers_what_runs() {
     let mut rest = Vec::new();
     idle.read_to_end(&mut rest).await.expect("ended well");
     assert!(TcpStream::connect(address).await.is_err());
+}
+
+/// PROPERTY: while a tenant's conditional change is under way, the next one of that tenant waits within its bounds and is
+/// told Busy then; another tenant's is done at once, and so is a trial.
+#[tokio::test(flavor = "multi_thread")]
+async fn conditional_changes_hold_up_their_own_tenant_only() {
+    for (limits, limit) in [
+        (Limits { turn: Duration::ZERO, ..Limits::default() }, "turn"),
+        (Limits { turns_per_tenant: 0, ..Limits::default() }, "turns_per_tenant"),
+    ] {
+        let house = House::with(|config| config.limits = limits).await;
+        let (acme, other) = (house.tenant("acme").await.1, house.tenant("other").await.1);
+        let change = async |path: &str, key: &str| {
+            let headers = [("authorization", &*format!("Bearer {key}")), ("if-match", "*")];
+            house
+                .send(&format!("PATCH {path}"), &headers, &json!({ "session_idle_s": 120 }).to_string())
+                .await
+        };
+        let who = house.ask("GET /v1/me", &acme, None).await.expect(200).json();
+        let tenant = TenantId(who["tenant"].as_str().expect("a tenant").parse().expect("a number"));
+        let held = crate::turn::take(house.door.shared(), tenant).await.expect("its turn");
+        let told = change("/v1/settings", &acme).await.expect(429);
+        assert_eq!(
+            (told.code(), told.string("limit"), told.header("retry-after")),
+            (301, limit.to_owned(), "1")
+        );
+        change("/v1/settings", &other).await.expect(200);
+        change("/v1/settings?dry_run=true", &acme).await.expect(200);
+        drop(held);
+        change("/v1/settings", &acme).await.expect(200);
+    }
 }
