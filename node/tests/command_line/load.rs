@@ -166,3 +166,36 @@ fn csv_makes_the_same_people() {
         crate::node::shell(&folder, "tessera load mended.csv --tenant acme --timeout 1s --json").output();
     assert_eq!(away.expect("it runs").status.code(), Some(3));
 }
+
+/// PROPERTY: a machine without identifiers that is mended in a file of rejects is made, though one like it stands on
+/// that line of the first file; made once, however often it is loaded; and the file is its owner's alone.
+#[test]
+fn mended_rows_without_identifiers_are_made() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = Node::serve(folder.path());
+    scene(&node);
+    let [fits, unfit] =
+        ["reader", "nobody"].map(|role| format!(r#"{{"kind":"machine","roles":["{role}"]}}"#));
+    write(&node, "machines.ndjson", &[&fits, &fits, &unfit]);
+    std::fs::write(
+        node.folder.join("odd.ndjson"),
+        [b"{\"username\":\"caf\xe9\"}\n", &b"x".repeat(200_000)[..]].concat(),
+    )
+    .expect("written");
+    let (skipped, told) = load(&node, 1, "machines.ndjson --on-error skip");
+    assert_eq!(counts(&skipped), [2, 0, 1], "{told}");
+    let rejects = node.folder.join("machines.ndjson.rejects");
+    assert_eq!(std::fs::metadata(&rejects).expect("a file").permissions().mode() & 0o777, 0o600);
+    let text = std::fs::read_to_string(&rejects).expect("rejects");
+    std::fs::write(&rejects, text.replace("nobody", "reader")).expect("mended");
+    assert_eq!(counts(&load(&node, 0, "machines.ndjson.rejects").0), [1, 0, 0]);
+    assert_eq!(counts(&load(&node, 0, "machines.ndjson.rejects").0), [0, 1, 0]);
+    // What is no text is kept as it came; of what is too long its place.
+    let done = node.shell("tessera load odd.ndjson --on-error skip --tenant acme");
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(said.contains("but for 1 over-long ones"), "{said}");
+    let kept = std::fs::read(node.folder.join("odd.ndjson.rejects")).expect("rejects");
+    assert!(kept.windows(4).any(|bytes| bytes == b"caf\xe9") && kept.len() < 1_000);
+    assert_eq!(node.end(), 0);
+}
