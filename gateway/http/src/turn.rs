@@ -8,9 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tessera_model::{Limit, Refusal, TenantId};
 use tokio::sync::OwnedMutexGuard;
 
+/// Whose turn it is.
+type Lock = Arc<tokio::sync::Mutex<()>>;
+
 /// Of each tenant with such a change: whose turn it is, and how many have or wait for one.
 #[derive(Default)]
-pub(crate) struct Turns(Mutex<HashMap<TenantId, (Arc<tokio::sync::Mutex<()>>, usize)>>);
+pub(crate) struct Turns(Mutex<HashMap<TenantId, (Lock, usize)>>);
 
 /// A tenant's turn; dropping it gives it to the next.
 pub(crate) struct Turn {
@@ -27,11 +30,7 @@ struct Place {
 
 impl Turns {
     /// Takes a place behind the others of a tenant, unless `most` wait there beside the one whose turn it is.
-    fn place(
-        self: &Arc<Self>,
-        tenant: TenantId,
-        most: usize,
-    ) -> Option<(Arc<tokio::sync::Mutex<()>>, Place)> {
+    fn place(self: &Arc<Self>, tenant: TenantId, most: usize) -> Option<(Lock, Place)> {
         let mut tenants = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (lock, places) = tenants.entry(tenant).or_default();
         if *places > most {

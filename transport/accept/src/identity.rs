@@ -108,6 +108,7 @@ fn pair(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rcgen::{BasicConstraints, IsCa};
 
     fn made() -> (Vec<u8>, Vec<u8>) {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
@@ -120,7 +121,7 @@ mod tests {
     fn an_authoritys_certificate_is_refused() {
         let (chain, key) = made();
         let identity = Identity::new(&chain, &key).expect("an identity");
-        let signed = |is_ca: rcgen::IsCa| {
+        let signed = |is_ca: IsCa| {
             let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("names");
             parameters.is_ca = is_ca;
             parameters.key_usages.push(rcgen::KeyUsagePurpose::DigitalSignature);
@@ -128,7 +129,6 @@ mod tests {
             let made = parameters.self_signed(&key).expect("signed");
             (made.pem().into_bytes(), key.serialize_pem().into_bytes())
         };
-        use rcgen::{BasicConstraints, IsCa};
         for bound in [BasicConstraints::Unconstrained, BasicConstraints::Constrained(0)] {
             let (authority, its_key) = signed(IsCa::Ca(bound));
             let refused = Err(IdentityError::Certificate(OF_AUTHORITY));
