@@ -49,7 +49,10 @@ const ADVICE: &[(Refusal, &str)] = &[
         Refusal::DeadlinePassed,
         "give a time ahead, and not further than may be: +30m, +7d; docs/surface/limits.txt says how far",
     ),
-    (Refusal::SettingOutOfBounds(Setting::Unnamed), "tessera settings list names the bounds"),
+    (
+        Refusal::SettingOutOfBounds(Setting::Unnamed),
+        "tessera settings list names the bounds; what hashes may cost (passwords.cost_mib_max) is in the node's configuration",
+    ),
     (
         Refusal::BeyondCreator,
         "nobody hands out more than they may do: name less (for a key with --allow), or use the credential of somebody who may do more; nobody acts for a machine, for themselves, or for one who may act for others",
