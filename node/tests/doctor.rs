@@ -187,8 +187,8 @@ fn each_condition_is_told() {
     let (told, code) = place.doctor(&[]);
     assert_eq!((failed(&told), code), (Vec::new(), 0), "{told}");
     for (more, name, code) in [
-        ("tail_bytes_max = 1152921504606846976\n", "disk-space", 0),
-        ("[tenants]\nmemory_bytes_max = 1152921504606846976\n", "memory", 69),
+        ("tail_bytes_max = 1125899906842624\n", "disk-space", 0),
+        ("[tenants]\nmemory_bytes_max = 1125899906842624\n", "memory", 69),
         ("[quic]\n", "", 78),
     ] {
         place.configure(more);
@@ -220,7 +220,7 @@ fn each_condition_is_told() {
     assert_eq!(level(&told, "open-files"), "fail");
 }
 
-/// PROPERTY: a certificate that is configured and not there, is no pair, or has ended is told.
+/// PROPERTY: a certificate that is configured and not there, is no pair, or is an authority's is told.
 #[test]
 fn certificates_are_told() {
     let place = Place::new();
@@ -233,22 +233,23 @@ fn certificates_are_told() {
             .status()
             .is_ok_and(|status| status.success())
     };
-    let made = ["one", "two"].iter().all(|name| {
+    let made = [("one", "FALSE"), ("two", "FALSE"), ("authority", "TRUE")].iter().all(|(name, is_authority)| {
         openssl(&format!(
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 10 -subj /CN=localhost -keyout {name}.key -out {name}.pem"
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 10 -subj /CN=localhost -addext basicConstraints=critical,CA:{is_authority} -keyout {name}.key -out {name}.pem"
         ))
     });
     if !made {
         println!("SKIPPED: there is no openssl on this machine");
         return;
     }
-    for name in ["one.key", "two.key"] {
+    for name in ["one.key", "two.key", "authority.key"] {
         mode(&place.at(name), 0o600);
     }
     let text = std::fs::read_to_string(place.at("tessera.toml")).expect("a file");
     for (chain, key, right, code) in [
         ("one.pem", "one.key", "ok", 0),
         ("one.pem", "two.key", "fail", 78),
+        ("authority.pem", "authority.key", "fail", 78),
         ("none.pem", "one.key", "fail", 78),
         ("one.key", "one.key", "fail", 78),
     ] {

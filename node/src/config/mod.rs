@@ -226,7 +226,7 @@ impl Default for Shutdown {
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 /// LIMIT: bytes that a key may name, beyond any machine of today.
-const BYTES_MAX: u64 = 1024 * 1024 * MIB;
+const BYTES_MAX: u64 = 1024 * 1024 * 1024 * MIB;
 /// LIMIT: frames that may wait for a checkpoint.
 const FRAMES_MAX: u64 = 1_000_000_000;
 /// LIMIT: seconds that a key may name: ten years.
@@ -261,7 +261,7 @@ impl Storage {
         fault(storage.tail_frames_max < 1_000, "storage.tail_frames_max", "must be at least 1000, one group");
         fault(storage.checkpoint_seconds == 0, "storage.checkpoint_seconds", "must be at least 1");
         fault(storage.cache_bytes < MIB, "storage.cache_bytes", "must be at least 1048576 (1 MiB)");
-        let bytes = "must be at most 1099511627776 (1 TiB)";
+        let bytes = "must be at most 1125899906842624 (1 PiB)";
         fault(storage.tail_bytes_max > BYTES_MAX, "storage.tail_bytes_max", bytes);
         fault(storage.cache_bytes > BYTES_MAX, "storage.cache_bytes", bytes);
         fault(storage.tail_frames_max > FRAMES_MAX, "storage.tail_frames_max", "must be at most 1000000000");
@@ -325,7 +325,7 @@ impl Config {
         fault(
             self.tenants.memory_bytes_max > BYTES_MAX,
             "tenants.memory_bytes_max",
-            "must be at most 1099511627776 (1 TiB)",
+            "must be at most 1125899906842624 (1 PiB)",
         );
         fault(
             !self.health.listen.ip().is_loopback() && !self.health.danger_listen_beyond_this_machine,
