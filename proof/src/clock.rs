@@ -65,8 +65,12 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
     let mut faults = std::mem::take(&mut scene.faults);
     let mut planted = Scene::new(plan, &["TESSERA_PLANTED_CLOCK_FOLLOWS"]).await?;
     planted.seen = Duration::from_secs(4);
-    Box::pin(planted.jump("planted", AHEAD)).await?;
-    let caught = !planted.faults.is_empty();
+    // A command under way meets the jump, too: the node refuses its id then, and that is how it is noticed.
+    let caught = match Box::pin(planted.jump("planted", AHEAD)).await {
+        Ok(()) => !planted.faults.is_empty(),
+        Err(error) if error.to_string().contains("too old") => true,
+        Err(error) => return Err(error),
+    };
     if !caught {
         faults.push("a clock that follows every step was not noticed".to_owned());
     }

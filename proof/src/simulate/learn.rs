@@ -122,12 +122,16 @@ impl World {
             (order, Ended::Refused(code)) => {
                 // Others may have been counted meanwhile that were sent at once.
                 let most = most.max(person.failures.1);
+                // Whoever is told to wait behind others that failed meanwhile was counted, whichever password that was;
+                // whoever was told before anything was tried was not.
+                let waits = *code == TOO_MANY_FAILURES;
                 if order == Order::Guess {
-                    person.failures.1 -= 1;
+                    person.failures.1 -= u32::from(!waits);
                 } else {
                     person.failures.0 = least;
+                    person.failures.1 += u32::from(waits);
                 }
-                if *code == TOO_MANY_FAILURES && most < FREE {
+                if waits && most < FREE {
                     fault = Some(format!("told to wait behind {most} failures"));
                 }
             }
