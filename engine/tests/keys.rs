@@ -4,7 +4,12 @@ use crate::support;
 
 use std::sync::Arc;
 use support::{House, START_MS, Tenant};
-use tessera_model::{Command, Event, Handle, Pattern, Private, PublicId, Reason, Revision, UnixMillis};
+use tessera_engine::{Rotation, SubmitError};
+use tessera_model::limits::RESTRICTIONS_NARROWED_MAX;
+use tessera_model::{
+    Command, Deadline, Event, Handle, Limit, Pattern, Private, PublicId, Reason, Refusal, Revision,
+    UnixMillis,
+};
 use tessera_storage::{Memory, Store};
 
 async fn key(house: &House, tenant: &Tenant, patterns: &[String]) -> (Handle, PublicId) {
@@ -70,4 +75,33 @@ async fn numbers_of_restrictions_come_back() {
     assert_eq!(numbers.len(), made);
     // Those of one life, and those that live on.
     assert!(numbers.iter().all(|number| *number <= 30 + 8 + 1), "{numbers:?}");
+}
+
+/// PROPERTY: a key that narrows itself again and again leaves half of the restrictions to whoever makes keys, who goes
+/// on; a mask that is there already costs nothing. METHOD: one plain key, until it is refused.
+#[tokio::test]
+async fn narrowed_keys_leave_masks_for_others() {
+    let house = House::new().await;
+    let operator = house.operator().await;
+    let tenant = house.tenant(&operator, "acme").await;
+    let (handle, id) = key(&house, &tenant, &["orders.*".to_owned()]).await;
+    let plain = house.bind(&handle).await;
+    let narrow = async |no: u32| {
+        let patterns = vec![Pattern::new(&format!("orders.p{no}.*")).expect("a pattern")];
+        let rotation =
+            Rotation { key: id, expires: Deadline::NONE, patterns, networks: vec![], overlap_s: 600 };
+        house.engine.rotate_key(&plain, house.engine.command_id(), rotation).await.map(drop)
+    };
+    // The key's own stands there already.
+    let mut no = 1;
+    while no < RESTRICTIONS_NARROWED_MAX {
+        let more = 128.min(RESTRICTIONS_NARROWED_MAX - no);
+        let told = support::at_once((no..no + more).map(narrow)).await;
+        assert!(told.iter().all(Result::is_ok), "{no}: {told:?}");
+        no += more;
+    }
+    let bound = Limit::Restrictions.at(RESTRICTIONS_NARROWED_MAX.into());
+    assert_eq!(narrow(no).await, Err(SubmitError::Refused(Refusal::LimitReached(bound))));
+    assert_eq!(narrow(1).await, Ok(()));
+    key(&house, &tenant, &["orders.new.*".to_owned()]).await;
 }

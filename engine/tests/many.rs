@@ -168,6 +168,34 @@ async fn f_50_a_start_costs_the_tail_and_not_the_tenants() {
     assert!(many.journal_bytes > 6 * FILE_BYTES && many.journal < 5 * FILE_BYTES);
 }
 
+/// PROPERTY: a checkpoint reads of the journal no more than there is of it, however the commands of many tenants stand
+/// in turn. METHOD: 24 tenants that order one command after another, bytes counted under the store.
+#[tokio::test]
+async fn a_checkpoint_reads_the_tail_once() {
+    let (folder, read) = (tempfile::tempdir().expect("a folder"), Arc::new(AtomicU64::new(0)));
+    let journal = Arc::new(AtomicU64::new(0));
+    let house = House::over(store(folder.path(), &read, &journal), START_MS).await;
+    let operator = house.operator().await;
+    let mut tenants = Vec::new();
+    for no in 0..24 {
+        tenants.push(house.tenant(&operator, &format!("tenant-{no}")).await);
+    }
+    assert!(house.engine.checkpoint().await);
+    let before = house.store.usage().tail_bytes;
+    for no in 0..30 {
+        for tenant in &tenants {
+            house.role(tenant, &format!("role-{no}"), &["orders.read"]).await;
+        }
+    }
+    let tail = house.store.usage().tail_bytes - before;
+    journal.store(0, Ordering::Relaxed);
+    assert!(house.engine.checkpoint().await);
+    let read = journal.load(Ordering::Relaxed);
+    println!("read {read} of {tail}");
+    assert!(read > 0 && read <= tail, "{read} of {tail}");
+    house.store.stop();
+}
+
 async fn sessions(house: &House, tenant: &Tenant, count: usize) {
     let subject = tenant.admin.subject;
     for _ in 0..count / 10 {

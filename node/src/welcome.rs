@@ -22,36 +22,24 @@ fn address(config: &Config) -> SocketAddr {
     address
 }
 
-/// What the configured certificate says of itself; none where the node makes its own.
-fn configured(config: &Config) -> Option<Named> {
+/// By what callers know the node and whom they trust for it: the name that they look for in the certificate, and the file
+/// that they need; no file where the certificate is an authority's, which the node does not know.
+fn known_by(config: &Config) -> (String, Option<PathBuf>) {
     let file = &config.quic.certificate_file;
+    let first = || config.quic.names.first().cloned().unwrap_or_else(|| "localhost".to_owned());
     if file.as_os_str().is_empty() {
-        return None;
+        return (first(), Some(PathBuf::from("certificate.pem")));
     }
-    std::fs::read(file).ok().and_then(|chain| Named::of_chain(&chain))
-}
-
-/// The name that callers look for in the certificate.
-fn server_name(config: &Config) -> String {
-    let named = configured(config).and_then(|named| named.name);
-    let named = named.or_else(|| config.quic.names.first().cloned());
-    named.unwrap_or_else(|| "localhost".to_owned())
-}
-
-/// The file that whoever trusts this node needs; none where it is an authority's, which the node does not know.
-fn authority(config: &Config) -> Option<PathBuf> {
-    let file = &config.quic.certificate_file;
-    if file.as_os_str().is_empty() {
-        return Some(PathBuf::from("certificate.pem"));
-    }
+    let named = std::fs::read(file).ok().and_then(|chain| Named::of_chain(&chain));
     // The profile's files stand beside it, unless they are named whole.
-    let whole = || std::path::absolute(file).unwrap_or_else(|_| file.clone());
-    configured(config).filter(|named| named.is_own_authority).map(|_| whole())
+    let whole = |_| std::path::absolute(file).unwrap_or_else(|_| file.clone());
+    let authority = named.as_ref().filter(|named| named.is_own_authority).map(whole);
+    (named.and_then(|named| named.name).unwrap_or_else(first), authority)
 }
 
 /// The command that turns the one-time secret into a key.
 pub(crate) fn claim(config: &Config) -> String {
-    let authority = if authority(config).is_some() { "" } else { " --ca AUTHORITY.pem" };
+    let authority = if known_by(config).1.is_some() { "" } else { " --ca AUTHORITY.pem" };
     format!("tessera operator claim --profile {}{authority}", config.storage.dir.display())
 }
 
@@ -60,10 +48,11 @@ pub(crate) fn claim(config: &Config) -> String {
 /// # Errors
 /// When it cannot be written.
 pub(crate) fn write_profile(config: &Config, claimable: bool) -> Result<(), FatalError> {
+    let (server_name, ca) = known_by(config);
     let profile = Profile {
         address: Some(address(config).to_string()),
-        server_name: Some(server_name(config)),
-        ca: authority(config),
+        server_name: Some(server_name),
+        ca,
         secret_file: claimable.then(|| PathBuf::from(offer::FILE)),
         ..Profile::default()
     };
@@ -84,7 +73,7 @@ pub(crate) async fn walk(
     let scheme = if config.http.plain { "http" } else { "https" };
     let demo = Demo {
         address: address(config).to_string(),
-        server_name: server_name(config),
+        server_name: known_by(config).0,
         ca: crate::tls::files(config).0,
         folder: walk.folder.clone(),
         secret: secret.map(|secret| Private::new(secret.into_bytes())),

@@ -68,8 +68,10 @@ pub(crate) async fn run(plan: &Plan) -> Result<Told, Trouble> {
     // A command under way meets the jump, too: the node refuses its id then, and that is how it is noticed.
     let caught = match Box::pin(planted.jump("planted", AHEAD)).await {
         Ok(()) => !planted.faults.is_empty(),
-        Err(error) if error.to_string().contains("too old") => true,
-        Err(error) => return Err(error),
+        Err(error) => match error.downcast_ref::<ClientError>() {
+            Some(ClientError::Refused(Refusal::CommandTooOld)) => true,
+            Some(_) | None => return Err(error),
+        },
     };
     if !caught {
         faults.push("a clock that follows every step was not noticed".to_owned());

@@ -40,7 +40,7 @@ mod usage;
 pub use around::Around;
 pub use backup::{
     Backup, BackupErased, Backups, Checked, Inspected, InspectedTenant, Progress, Restored, Taken, inspect,
-    try_open,
+    try_root_key,
 };
 pub use batch::{Batch, Durable, Head, Staged};
 pub use checkpoint::FILE as CHECKPOINT_FILE;

@@ -371,24 +371,3 @@ impl State {
         self.root.restrictions.remove_mut(&id);
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tessera_model::{CellId, TenantId};
-
-    /// PROPERTY: whoever may only narrow its own key makes no restriction any more where half of them are taken;
-    /// whoever makes keys does.
-    #[test]
-    fn half_of_the_restrictions_are_for_who_makes_keys() {
-        let mut state = State::new(TenantId(1), CellId(0));
-        let patterns = |id: u32| vec![Pattern::new(&format!("orders.p{id}")).expect("a pattern")];
-        for id in 1..=RESTRICTIONS_NARROWED_MAX {
-            assert_eq!(state.narrowed_anew(), Ok(()));
-            state.apply_restriction(&RestrictionRecord { id: RestrictionId(id), patterns: patterns(id) });
-        }
-        let bound = Limit::Restrictions.at(RESTRICTIONS_NARROWED_MAX.into());
-        assert_eq!(state.narrowed_anew(), Err(Refusal::LimitReached(bound)));
-        assert!(state.restriction(&patterns(0)).is_ok());
-    }
-}

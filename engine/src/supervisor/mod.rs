@@ -274,15 +274,8 @@ impl Supervisor {
         watch: &mut Watch,
     ) {
         let Some(entry) = self.0.directory.entry(tenant) else { return };
-        let own = {
-            let mut actor = entry.actor.lock();
-            let own = actor.as_ref().is_some_and(|actor| actor.pid() == pid);
-            if own {
-                *actor = None;
-            }
-            own
-        };
-        if own && entry.shift(Standing::Awake, Standing::Waking) {
+        let own = entry.actor.lock().take_if(|actor| actor.pid() == pid);
+        if own.is_some() && entry.shift(Standing::Awake, Standing::Waking) {
             watch.wakes.push(tenant, Why::Asked);
             self.load_next(myself, watch);
         }

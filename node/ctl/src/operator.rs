@@ -94,7 +94,7 @@ impl Claim {
     async fn run(self, reach: &Reach) -> Result<Answer, CtlError> {
         let profile = reach.profile()?;
         let (file, personal) = self.file(&profile)?;
-        let kept = Kept::open(&secret::target(&file, None, self.replace)?)?;
+        let kept = Kept::open(&secret::target(&file, None, self.replace)?.0)?;
         let secret = self.secret(&profile)?;
         let mut settled = reach.settle().await?;
         settled.config.credential = None;

@@ -74,12 +74,6 @@ async fn succeed(link: &Link, old: &KeyRow, expires: Deadline) -> Result<Made, C
     link.order(&request).await
 }
 
-/// Whether both are one file, behind links.
-fn is_same(one: &Path, other: &Path) -> bool {
-    let real = |path: &Path| std::fs::canonicalize(path).ok();
-    real(one).is_some_and(|one| real(other) == Some(one))
-}
-
 /// What the next command would ask with: not the key that was made.
 fn still_read(used: Option<&Path>, file: &Path) -> String {
     let (file, old) = (file.display(), "holds the old key, which opens nothing any more");
@@ -125,8 +119,7 @@ impl RotateOwn {
             CtlError::usage("the key is in no file")
                 .advise("name one for the new key with --credentials FILE")
         })?;
-        let real = secret::target(&file, used.as_deref(), self.replace)?;
-        let own = used.as_deref().is_some_and(|used| is_same(used, &real));
+        let (real, own) = secret::target(&file, used.as_deref(), self.replace)?;
         let kept = Kept::open(&real)?;
         let link = Link::open(settled.clone(), None).await?;
         let done = self.hand_over(&link, kept, &file).await;

@@ -129,16 +129,16 @@ pub(crate) fn file(path: &Path) -> Result<String, CtlError> {
     Ok(text.trim().to_owned())
 }
 
-/// Where a key is to be written: the file itself, behind links. One that is there is written over when it is the
-/// key's own (`used`), or when that was asked for; what is no file of bytes never is.
-pub(crate) fn target(path: &Path, used: Option<&Path>, replace: bool) -> Result<PathBuf, CtlError> {
+/// Where a key is to be written: the file itself, behind links, and whether that is the key's own (`used`). Another one
+/// that is there is written over when that was asked for; what is no file of bytes never is.
+pub(crate) fn target(path: &Path, used: Option<&Path>, replace: bool) -> Result<(PathBuf, bool), CtlError> {
     let nothing_changed = |what: &str| {
         Err(CtlError::usage(format!("{}: {what}", path.display()))
             .advise("nothing was changed: name another file with --credentials"))
     };
     if std::fs::symlink_metadata(path).is_err() {
         // Nothing is there; whether it can be written is told by the attempt.
-        return Ok(path.to_owned());
+        return Ok((path.to_owned(), false));
     }
     let Ok(real) = std::fs::canonicalize(path) else {
         return nothing_changed("a link that leads to no file");
@@ -148,7 +148,7 @@ pub(crate) fn target(path: &Path, used: Option<&Path>, replace: bool) -> Result<
     }
     let own = used.and_then(|used| std::fs::canonicalize(used).ok()).is_some_and(|used| used == real);
     if own || replace {
-        return Ok(real);
+        return Ok((real, own));
     }
     Err(CtlError::usage(format!("{}: there is something already", path.display()))
         .advise("nothing was changed: name another file with --credentials, or add --replace"))
@@ -244,19 +244,19 @@ mod tests {
         assert_eq!(refused(&precious, false), 2);
         assert_eq!(
             target(&precious, Some(&own), true).expect("asked for"),
-            precious.canonicalize().expect("a path")
+            (precious.canonicalize().expect("a path"), false)
         );
         for (path, used) in [(&own, &own), (&link, &own), (&own, &link), (&link, &link)] {
-            assert_eq!(target(path, Some(used), false).expect("its own"), real);
+            assert_eq!(target(path, Some(used), false).expect("its own"), (real.clone(), true));
         }
         assert_eq!(target(&own, None, false).expect_err("nobody's").exit(), 2);
         for path in [Path::new("/dev/null"), folder.path(), &loose] {
             assert_eq!(refused(path, true), 2, "{}", path.display());
         }
         let free = folder.path().join("deep/free");
-        assert_eq!(target(&free, None, false).expect("free"), free);
+        assert_eq!(target(&free, Some(&own), false).expect("free"), (free.clone(), false));
         // A key that is kept behind a link leaves the link.
-        Kept::open(&target(&link, Some(&own), false).expect("its own"))
+        Kept::open(&target(&link, Some(&own), false).expect("its own").0)
             .expect("open")
             .keep("tkey_y")
             .expect("kept");

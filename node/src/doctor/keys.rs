@@ -8,7 +8,7 @@ use crate::store;
 use serde_json::json;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
-use tessera_storage::try_open;
+use tessera_storage::try_root_key;
 
 const ROOT_KEY: &str = "root-key";
 const KEY_FILES: &str = "key-files";
@@ -50,7 +50,7 @@ pub(crate) fn root_key(config: &Config) -> Finding {
     }
 }
 
-/// The key files: whether the root key opens them and the store as a start would open it. None of a directory that holds
+/// The key files: whether the root key opens them, as at a start. None of a directory that holds
 /// nothing yet, or whose root key does not read: that is told already.
 pub(crate) fn key_files(config: &Config) -> Option<Finding> {
     let storage = &config.storage;
@@ -58,7 +58,7 @@ pub(crate) fn key_files(config: &Config) -> Option<Finding> {
         return None;
     }
     let key = root_key::read(storage).ok()?;
-    Some(match try_open(&storage.dir, key) {
+    Some(match try_root_key(&storage.dir, &key) {
         Ok(()) => Finding::ok(KEY_FILES, format!("the root key opens {}", storage.dir.display())),
         Err(error) => {
             let told = store::told(storage, &error);

@@ -9,7 +9,7 @@ import job
 import wire
 
 SEED = int(os.environ.get("TESSERA_SEED", "7"))
-MUTATIONS = int(os.environ.get("TESSERA_MUTATIONS", "300"))
+MUTATIONS = int(os.environ.get("TESSERA_MUTATIONS", "600"))
 ERROR = wire.NUMBER_OF["Error"]
 ANSWER_OF = {"Check": 4, "CheckBatch": 6, "Introspect": 8, "ListPermissions": 10, "Resolve": 12, "CheckRelation": 17}
 ASKED = {wire.NUMBER_OF[name]: answer for name, answer in ANSWER_OF.items()}

@@ -73,22 +73,17 @@ pub fn inspect(path: &Path, progress: &Progress) -> Result<Inspected, StorageErr
     of_directory(Arc::new(directory))
 }
 
-/// Opens a data directory with a root key as a start would, journal and keys, and changes nothing. While a node has it,
-/// only the key is held against the key files.
+/// Holds a root key against the key files of a data directory that has a store, as a start does, and changes nothing.
 ///
 /// # Errors
-/// As [`Embedded::open`], but for [`StorageError::InUse`].
-pub fn try_open(path: &Path, root_key: RootKey) -> Result<(), StorageError> {
+/// As [`Embedded::open`] of what it says of the keys.
+pub fn try_root_key(path: &Path, root_key: &RootKey) -> Result<(), StorageError> {
     let shown = path.display().to_string();
     let directory = Directory::open(path).map_err(StorageError::while_doing("opening", &shown))?;
-    let disk: Arc<dyn Disk> = Arc::new(Overlay::new(Arc::new(directory)));
-    let lane = disk::read_all(&*disk, LANE).map_err(StorageError::while_doing("reading", LANE))?;
+    let disk = Overlay::new(Arc::new(directory));
+    let lane = disk::read_all(&disk, LANE).map_err(StorageError::while_doing("reading", LANE))?;
     let check = check_of(&root_key.0, &Identity::read(&lane)?.salt());
-    let options = Options { drive: Drive::ByHand, ..Options::new(root_key, [0; 32], [0; 32]) };
-    match Embedded::open_as(Arc::clone(&disk), options, true) {
-        Err(StorageError::InUse) => key_files::open(&*disk, &check, true).map(|_| ()),
-        opened => opened.map(|_| ()),
-    }
+    key_files::open(&disk, &check, true).map(|_| ())
 }
 
 fn of_backup(backup: &Backup, progress: &Progress) -> Result<Inspected, StorageError> {

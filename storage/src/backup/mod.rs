@@ -14,7 +14,7 @@ mod verify;
 
 pub use build::Restored;
 pub use erase::BackupErased;
-pub use inspect::{Inspected, InspectedTenant, inspect, try_open};
+pub use inspect::{Inspected, InspectedTenant, inspect, try_root_key};
 pub use verify::{Backup, Checked};
 
 use crate::embedded::Identity;

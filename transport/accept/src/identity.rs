@@ -1,6 +1,6 @@
 //! TLS 1.3 with a certificate that can be replaced while connections stand.
 
-use crate::validity::is_authority;
+use crate::named::is_authority;
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{ClientHello, ResolvesServerCert};

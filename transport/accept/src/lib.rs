@@ -4,6 +4,7 @@
 //! It knows neither QUIC nor HTTP, and nothing of the engine.
 
 mod counts;
+mod der;
 mod figures;
 mod identity;
 mod named;

@@ -1,8 +1,8 @@
-//! What a certificate names, and whether it is its own authority: read from its DER.
+//! What a certificate names, and whether it is an authority's: read from its DER.
 //!
-//! SPEC: RFC 5280 sections 4.1 and 4.2.1.6. The reader is total, as that of the validity.
+//! SPEC: RFC 5280 sections 4.2.1.6 and 4.2.1.9.
 
-use crate::validity::{Der, EXTENSIONS, INTEGER, OBJECT, OCTETS, SEQUENCE, VERSION};
+use crate::der::{Certificate, Der, SEQUENCE};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use std::net::IpAddr;
@@ -16,10 +16,13 @@ pub struct Named {
     pub is_own_authority: bool,
 }
 
+const BOOLEAN: u8 = 0x01;
 const DNS_NAME: u8 = 0x82;
 const ADDRESS: u8 = 0x87;
 /// The subject's other names: 2.5.29.17.
 const OTHER_NAMES: [u8; 3] = [0x55, 0x1d, 0x11];
+/// Whose certificate it is: 2.5.29.19.
+const BASIC_CONSTRAINTS: [u8; 3] = [0x55, 0x1d, 0x13];
 
 impl Named {
     /// Of the first certificate of a chain in PEM; none when it does not read.
@@ -33,41 +36,21 @@ impl Named {
     }
 
     fn of_certificate(der: &[u8]) -> Option<Self> {
-        let certificate = Der(der).element(SEQUENCE)?;
-        let mut body = Der(Der(certificate).element(SEQUENCE)?);
-        if body.0.first() == Some(&VERSION) {
-            body.element(VERSION)?;
-        }
-        body.element(INTEGER)?;
-        body.element(SEQUENCE)?;
-        let issuer = body.element(SEQUENCE)?;
-        body.element(SEQUENCE)?;
-        let is_own_authority = issuer == body.element(SEQUENCE)?;
-        let mut name = None;
-        while let Some((tag, content)) = body.take() {
-            if tag == EXTENSIONS {
-                name = other_names(content).and_then(first_of);
-            }
-        }
-        Some(Self { name, is_own_authority })
+        let certificate = Certificate::read(der)?;
+        let names = certificate.extension(&OTHER_NAMES).and_then(|names| Der(names).element(SEQUENCE));
+        Some(Self {
+            name: names.and_then(first_of),
+            is_own_authority: certificate.issuer == certificate.subject,
+        })
     }
 }
 
-/// The extension that holds the names.
-fn other_names(extensions: &[u8]) -> Option<&[u8]> {
-    let mut list = Der(Der(extensions).element(SEQUENCE)?);
-    loop {
-        let mut extension = Der(list.element(SEQUENCE)?);
-        if extension.element(OBJECT)? != OTHER_NAMES {
-            continue;
-        }
-        // Between both may stand that it is critical.
-        while let Some((tag, content)) = extension.take() {
-            if tag == OCTETS {
-                return Der(content).element(SEQUENCE);
-            }
-        }
-    }
+/// Whether a certificate is an authority's: verifiers take none as a server's. One that does not read says nothing.
+pub(crate) fn is_authority(der: &[u8]) -> bool {
+    let constraints =
+        || Der(Certificate::read(der)?.extension(&BASIC_CONSTRAINTS)?).element(SEQUENCE).map(Der);
+    let told = constraints().and_then(|mut constraints| constraints.element(BOOLEAN));
+    told.is_some_and(|told| told.iter().any(|byte| *byte != 0))
 }
 
 fn first_of(names: &[u8]) -> Option<String> {

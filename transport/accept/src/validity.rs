@@ -1,8 +1,6 @@
-//! From when until when a certificate holds, and whether it is an authority's: read from its DER, which nothing else here
-//! looks into.
-//!
-//! SPEC: RFC 5280 section 4.1. The reader is total: whatever does not read as a certificate's beginning is nothing.
+//! From when until when a certificate holds.
 
+use crate::der::{Certificate, Der};
 use crate::identity::IdentityError;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -29,121 +27,44 @@ impl Validity {
     }
 
     fn of_certificate(der: &[u8]) -> Option<Self> {
-        let certificate = Der(der).element(SEQUENCE)?;
-        let mut body = Der(Der(certificate).element(SEQUENCE)?);
-        if body.0.first() == Some(&VERSION) {
-            body.element(VERSION)?;
-        }
-        for skipped in [INTEGER, SEQUENCE, SEQUENCE] {
-            body.element(skipped)?;
-        }
-        let mut validity = Der(body.element(SEQUENCE)?);
-        Some(Self { from: validity.time()?, until: validity.time()? })
+        let mut validity = Certificate::read(der)?.validity;
+        Some(Self { from: time(&mut validity)?, until: time(&mut validity)? })
     }
 }
 
-/// Whether a certificate is an authority's: verifiers take none as a server's (RFC 5280 section 4.2.1.9). One that does
-/// not read says nothing.
-pub(crate) fn is_authority(der: &[u8]) -> bool {
-    authority(der).unwrap_or(false)
-}
-
-fn authority(der: &[u8]) -> Option<bool> {
-    let mut body = Der(Der(Der(der).element(SEQUENCE)?).element(SEQUENCE)?);
-    let extensions = loop {
-        if let (EXTENSIONS, content) = body.take()? {
-            break Der(content).element(SEQUENCE)?;
-        }
-    };
-    let mut extensions = Der(extensions);
-    loop {
-        let mut extension = Der(extensions.element(SEQUENCE)?);
-        if extension.element(OBJECT)? != BASIC_CONSTRAINTS {
-            continue;
-        }
-        // Whether it is critical may be left out.
-        let value = match extension.take()? {
-            (BOOLEAN, _) => extension.element(OCTETS)?,
-            (_, value) => value,
-        };
-        let of_authority = Der(Der(value).element(SEQUENCE)?).element(BOOLEAN)?;
-        return Some(of_authority.iter().any(|byte| *byte != 0));
-    }
-}
-
-const BOOLEAN: u8 = 0x01;
-pub(crate) const OCTETS: u8 = 0x04;
-pub(crate) const OBJECT: u8 = 0x06;
-pub(crate) const EXTENSIONS: u8 = 0xa3;
-/// 2.5.29.19.
-const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
-pub(crate) const INTEGER: u8 = 0x02;
-pub(crate) const SEQUENCE: u8 = 0x30;
-/// The version stands under a tag of its own, and may be left out.
-pub(crate) const VERSION: u8 = 0xa0;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
-/// What is left of a text in DER.
-pub(crate) struct Der<'a>(pub(crate) &'a [u8]);
-
-impl<'a> Der<'a> {
-    /// Takes one element: its tag and what stands in it.
-    pub(crate) fn take(&mut self) -> Option<(u8, &'a [u8])> {
-        let (tag, rest) = self.0.split_first()?;
-        let (first, rest) = rest.split_first()?;
-        let (length, rest) = if *first < 0x80 {
-            (usize::from(*first), rest)
-        } else {
-            // The long form; four bytes of length are more than any certificate has.
-            let count = usize::from(first & 0x7f);
-            if !(1..=4).contains(&count) {
-                return None;
-            }
-            let (digits, rest) = rest.split_at_checked(count)?;
-            (digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)), rest)
-        };
-        let (content, rest) = rest.split_at_checked(length)?;
-        self.0 = rest;
-        Some((*tag, content))
+/// Takes a time, in seconds since 1970; 0 for one before.
+fn time(der: &mut Der<'_>) -> Option<u64> {
+    let (tag, text) = der.take()?;
+    let digits = str::from_utf8(text).ok()?.strip_suffix('Z')?;
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
     }
-
-    /// Takes one element of this tag.
-    pub(crate) fn element(&mut self, tag: u8) -> Option<&'a [u8]> {
-        self.take().filter(|(found, _)| *found == tag).map(|(_, content)| content)
+    let (year, rest) = match tag {
+        UTC_TIME => {
+            let (year, rest) = digits.split_at_checked(2)?;
+            let year: u64 = year.parse().ok()?;
+            // RFC 5280 section 4.1.2.5.1.
+            (if year < 50 { 2_000 + year } else { 1_900 + year }, rest)
+        }
+        GENERALIZED_TIME => {
+            let (year, rest) = digits.split_at_checked(4)?;
+            (year.parse().ok()?, rest)
+        }
+        _ => return None,
+    };
+    if rest.len() != 10 {
+        return None;
     }
-
-    /// Takes a time, in seconds since 1970; 0 for one before.
-    fn time(&mut self) -> Option<u64> {
-        let (tag, text) = self.take()?;
-        let digits = str::from_utf8(text).ok()?.strip_suffix('Z')?;
-        if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
-        }
-        let (year, rest) = match tag {
-            UTC_TIME => {
-                let (year, rest) = digits.split_at_checked(2)?;
-                let year: u64 = year.parse().ok()?;
-                // RFC 5280 section 4.1.2.5.1.
-                (if year < 50 { 2_000 + year } else { 1_900 + year }, rest)
-            }
-            GENERALIZED_TIME => {
-                let (year, rest) = digits.split_at_checked(4)?;
-                (year.parse().ok()?, rest)
-            }
-            _ => return None,
-        };
-        if rest.len() != 10 {
-            return None;
-        }
-        let part = |at: usize| rest.get(at..at + 2)?.parse::<u64>().ok();
-        let (month, day) = (part(0)?, part(2)?);
-        let clock = part(4)? * 3_600 + part(6)? * 60 + part(8)?;
-        if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-            return None;
-        }
-        Some(days(year, month, day).saturating_mul(86_400).saturating_add(clock))
+    let part = |at: usize| rest.get(at..at + 2)?.parse::<u64>().ok();
+    let (month, day) = (part(0)?, part(2)?);
+    let clock = part(4)? * 3_600 + part(6)? * 60 + part(8)?;
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
     }
+    Some(days(year, month, day).saturating_mul(86_400).saturating_add(clock))
 }
 
 /// Days from 1970 to a day of the Gregorian calendar; 0 for one before.

@@ -177,7 +177,7 @@ fn text_of(text: Result<String, NoText>, first: bool) -> Result<String, NoRow> {
 mod tests {
     use super::*;
 
-    fn lines(texts: &[&[u8]]) -> Vec<(usize, u64, Result<String, NoRow>)> {
+    fn lines(texts: &[&[u8]]) -> Vec<Line> {
         let folder = tempfile::tempdir().expect("a folder");
         let write = |(at, text): (usize, &&[u8])| {
             let path = folder.path().join(at.to_string());
@@ -186,10 +186,7 @@ mod tests {
         };
         let paths: Vec<PathBuf> = texts.iter().enumerate().map(write).collect();
         let mut source = Source::open(&paths).expect("a source");
-        let mut found = Vec::new();
-        while let Some(Line { file, number, text, .. }) = source.next().expect("a line") {
-            found.push((file, number, text));
-        }
+        let found = std::iter::from_fn(|| source.next().expect("a line")).collect();
         assert_eq!(source.bytes, source.total);
         found
     }
@@ -201,7 +198,7 @@ mod tests {
         let long = vec![b'x'; LINE_BYTES_MAX * 3];
         let long = [&b"a\n"[..], &long, b"\nb\n"].concat();
         let found = lines(&[b"\xef\xbb\xbfone\n\n# no\n two \r\nthree", b"", &long, b"\xff\nc"]);
-        let told: Vec<_> = found.iter().map(|(file, number, text)| (*file, *number, text.clone())).collect();
+        let told: Vec<_> = found.into_iter().map(|line| (line.file, line.number, line.text)).collect();
         let text = |text: &str| Ok(text.to_owned());
         assert_eq!(
             told,
@@ -228,20 +225,9 @@ mod tests {
     /// whatever the file is called, and never that of another line; twice read it is the same.
     #[test]
     fn mended_rows_keep_their_serials() {
-        let folder = tempfile::tempdir().expect("a folder");
         let serials = |texts: &[&str]| {
-            let write = |(at, text): (usize, &&str)| {
-                let path = folder.path().join(at.to_string());
-                std::fs::write(&path, text).expect("written");
-                path
-            };
-            let paths: Vec<PathBuf> = texts.iter().enumerate().map(write).collect();
-            let mut source = Source::open(&paths).expect("a source");
-            let mut found = Vec::new();
-            while let Some(line) = source.next().expect("a line") {
-                found.push(line.serial);
-            }
-            found
+            let texts: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
+            lines(&texts).iter().map(|line| line.serial).collect::<Vec<_>>()
         };
         assert_eq!(serials(&["a\nb\nc\n", "d\n"]), [1, 2, 3, (1 << 48) | 1]);
         let rejects = format!("{}\nc\n{}\nd\n", comment(3, "a:3: no"), comment((1 << 48) | 1, "b:1: no"));
